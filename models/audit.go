@@ -1,0 +1,32 @@
+package models
+
+import "time"
+
+// Outcomes of an audit entry.
+const (
+	OutcomeDone    = "done"
+	OutcomeRefused = "refused"
+	OutcomeFailed  = "failed"
+)
+
+// AuditEntry says who did what to what, with what outcome. It is written once and never changed.
+type AuditEntry struct {
+	ID            AuditID        `gorm:"column:id;primaryKey"`
+	At            time.Time      `gorm:"column:at"`
+	TenantID      *TenantID      `gorm:"column:tenant_id"` // nil: the platform's own affairs
+	ApplicationID *ApplicationID `gorm:"column:application_id"`
+	ActorKind     ActorKind      `gorm:"column:actor_kind"`
+	ActorID       string         `gorm:"column:actor_id"`
+	Actor         string         `gorm:"column:actor"`
+	Action        string         `gorm:"column:action"` // what was asked: grant.revoke
+	ObjectKind    string         `gorm:"column:object_kind"`
+	ObjectID      string         `gorm:"column:object_id"`
+	Object        string         `gorm:"column:object"` // its name for people
+	Outcome       string         `gorm:"column:outcome"`
+	Detail        Settings       `gorm:"column:detail"`
+	Address       string         `gorm:"column:address"`
+	RequestID     string         `gorm:"column:request_id"`
+}
+
+// TableName names the table.
+func (AuditEntry) TableName() string { return "audit_entries" }

@@ -1,0 +1,136 @@
+package models
+
+import (
+	"slices"
+	"time"
+)
+
+// GrantStatus is what can be done with a grant.
+type GrantStatus string
+
+// The statuses of a grant. A deleted grant has no row.
+const (
+	GrantPending GrantStatus = "pending" // consent was given, the program has not redeemed its code yet
+	GrantValid   GrantStatus = "valid"
+	GrantInvalid GrantStatus = "invalid" // the provider refuses: reconnect
+	GrantRevoked GrantStatus = "revoked" // cut; a new consent revives it
+)
+
+// Grant is the right to one mailbox, for one application, held for one tenant. Its credential is sealed, not here.
+type Grant struct {
+	TenantID        TenantID      `gorm:"column:tenant_id;primaryKey"`
+	ID              GrantID       `gorm:"column:id;primaryKey"`
+	ApplicationID   ApplicationID `gorm:"column:application_id"`
+	Provider        string        `gorm:"column:provider"`
+	Subject         string        `gorm:"column:subject"` // who the provider says it is; the address is only a label
+	Email           string        `gorm:"column:email"`
+	Name            string        `gorm:"column:name"`
+	Login           string        `gorm:"column:login"`
+	Status          GrantStatus   `gorm:"column:status"`
+	StatusReason    string        `gorm:"column:status_reason"`
+	StatusDetail    string        `gorm:"column:status_detail"`
+	StatusAt        time.Time     `gorm:"column:status_at"`
+	Settings        Settings      `gorm:"column:settings"`
+	ScopesRequested Strings       `gorm:"column:scopes_requested"`
+	ScopesGranted   Strings       `gorm:"column:scopes_granted"`
+	State           string        `gorm:"column:state"`
+	Address         string        `gorm:"column:address"`
+	UserAgent       string        `gorm:"column:user_agent"`
+	Credential      int           `gorm:"column:credential"` // counts the credentials held so far
+	CreatedAt       time.Time     `gorm:"column:created_at"`
+	UpdatedAt       time.Time     `gorm:"column:updated_at"`
+	AuthenticatedAt *time.Time    `gorm:"column:authenticated_at"`
+	LastUsedAt      *time.Time    `gorm:"column:last_used_at"`
+	RevokedAt       *time.Time    `gorm:"column:revoked_at"`
+}
+
+// TableName names the table.
+func (Grant) TableName() string { return "grants" }
+
+// Usable says whether the mailbox may be reached with this grant.
+func (g Grant) Usable() bool { return g.Status == GrantValid }
+
+// Missing lists what was asked for and not given.
+func (g Grant) Missing() []string {
+	var out []string
+	for _, s := range g.ScopesRequested {
+		if !slices.Contains(g.ScopesGranted, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// TokenFamily ties together what was issued for one code: one dies, all die.
+type TokenFamily struct {
+	TenantID      TenantID      `gorm:"column:tenant_id;primaryKey"`
+	ID            FamilyID      `gorm:"column:id;primaryKey"`
+	ApplicationID ApplicationID `gorm:"column:application_id"`
+	GrantID       GrantID       `gorm:"column:grant_id"`
+	FlowID        *FlowID       `gorm:"column:flow_id"`
+	CreatedAt     time.Time     `gorm:"column:created_at"`
+	RevokedAt     *time.Time    `gorm:"column:revoked_at"`
+	RevokedReason string        `gorm:"column:revoked_reason"`
+}
+
+// TableName names the table.
+func (TokenFamily) TableName() string { return "token_families" }
+
+// IssuedToken is an access or refresh token of ours, for one grant. Only its hash is kept.
+type IssuedToken struct {
+	TenantID      TenantID      `gorm:"column:tenant_id;primaryKey"`
+	ID            TokenID       `gorm:"column:id;primaryKey"`
+	ApplicationID ApplicationID `gorm:"column:application_id"`
+	GrantID       GrantID       `gorm:"column:grant_id"`
+	FamilyID      FamilyID      `gorm:"column:family_id"`
+	Kind          string        `gorm:"column:kind"` // access, refresh
+	Hash          []byte        `gorm:"column:hash"`
+	Scopes        Strings       `gorm:"column:scopes"`
+	CreatedAt     time.Time     `gorm:"column:created_at"`
+	ExpiresAt     *time.Time    `gorm:"column:expires_at"`
+}
+
+// TableName names the table.
+func (IssuedToken) TableName() string { return "issued_tokens" }
+
+// Severance is the durable work of ending access at the provider. It outlives its grant.
+type Severance struct {
+	TenantID      TenantID      `gorm:"column:tenant_id;primaryKey"`
+	ID            SeveranceID   `gorm:"column:id;primaryKey"`
+	ApplicationID ApplicationID `gorm:"column:application_id"`
+	GrantID       GrantID       `gorm:"column:grant_id"`
+	Act           string        `gorm:"column:act"` // revoke, delete
+	Provider      string        `gorm:"column:provider"`
+	Subject       string        `gorm:"column:subject"`
+	Email         string        `gorm:"column:email"`
+	Reason        string        `gorm:"column:reason"`
+	Actor         string        `gorm:"column:actor"`
+	ActorID       string        `gorm:"column:actor_id"`
+	CutAt         time.Time     `gorm:"column:cut_at"`
+	Attempts      int           `gorm:"column:attempts"`
+	NextTryAt     *time.Time    `gorm:"column:next_try_at"`
+	LastAnswer    string        `gorm:"column:last_answer"`
+	Outcome       string        `gorm:"column:outcome"`
+	DestroyedAt   *time.Time    `gorm:"column:destroyed_at"`
+	ClosedAt      *time.Time    `gorm:"column:closed_at"`
+}
+
+// TableName names the table.
+func (Severance) TableName() string { return "severances" }
+
+// Receipt is the record of one severed grant.
+type Receipt struct {
+	TenantID      TenantID      `gorm:"column:tenant_id;primaryKey"`
+	ID            ReceiptID     `gorm:"column:id;primaryKey"`
+	ApplicationID ApplicationID `gorm:"column:application_id"`
+	SeveranceID   SeveranceID   `gorm:"column:severance_id"`
+	GrantID       GrantID       `gorm:"column:grant_id"`
+	Email         string        `gorm:"column:email"`
+	Provider      string        `gorm:"column:provider"`
+	Outcome       string        `gorm:"column:outcome"`
+	Body          JSON          `gorm:"column:body"`
+	CreatedAt     time.Time     `gorm:"column:created_at"`
+}
+
+// TableName names the table.
+func (Receipt) TableName() string { return "receipts" }
