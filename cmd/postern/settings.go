@@ -1,0 +1,163 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// mode says which command reads the settings: each demands and defaults differently.
+type mode string
+
+const (
+	modeServe mode = "serve" // everything must be right
+	modeDemo  mode = "demo"  // nothing is demanded
+	modeTool  mode = "tool"  // migrate, keys, doctor ...: what is given must be right, nothing is demanded
+)
+
+// setting is one row of the table below: the one place that knows a setting's name, default and meaning.
+type setting struct {
+	name     string
+	value    string // default; empty is none
+	demo     string // default of the demo where it differs
+	demanded bool   // serve does not start without it
+	secret   bool   // never printed, and no flag: arguments are readable by every user of the machine
+	demoOnly bool
+	doc      string
+	fix      string // what to do when a demanded one is missing
+	set      func(c *config, value string) error
+}
+
+// flag is the setting's name on the command line, empty when it has none.
+func (s *setting) flag() string {
+	if s.secret {
+		return ""
+	}
+	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(s.name, "POSTERN_"), "_", "-"))
+}
+
+func (s *setting) defaultFor(m mode) string {
+	if m == modeDemo && s.demo != "" {
+		return s.demo
+	}
+	return s.value
+}
+
+// clientNames are written by the demo for clients, beside POSTERN_URL. Who has loaded that file into the shell and starts
+// Postern from it must not be told that they are unknown.
+var clientNames = map[string]bool{
+	"POSTERN_CLIENT_ID": true, "POSTERN_API_KEY": true, "POSTERN_CALLBACK_URI": true, "POSTERN_TENANT_ID": true,
+	"POSTERN_SANDBOX_USERS": true, "POSTERN_SANDBOX_PASSWORD": true, "POSTERN_SIGNIN_OWNER": true,
+	"POSTERN_SIGNIN_SUPPORT": true, "POSTERN_SIGNIN_REVIEWER": true, "POSTERN_SIGNIN_CUSTOMER": true,
+}
+
+// settings is the table. README shows it in this order.
+func settings() []setting {
+	list := []setting{
+		{name: "DATABASE_URL", secret: true, set: setDatabaseURL,
+			doc: "Postgres, as `postgres://user:password@host/name?sslmode=verify-full`. Unset: a private Postgres in the data folder."},
+		{name: "POSTERN_ADDR", value: "127.0.0.1:8400", set: setAddr,
+			doc: "Address and port to listen on."},
+		{name: "POSTERN_URL", set: setURL,
+			doc: "The base address that people and programs use, such as `https://mail.example.com`. Must be https unless it is this machine. Unset: made from `POSTERN_ADDR` when that is this machine."},
+		{name: "POSTERN_DATA", value: "/var/lib/postern", demo: ".postern", set: setDir,
+			doc: "Folder for what is kept outside the database, and for the private Postgres."},
+		{name: "POSTERN_REGION", demo: "eu", demanded: true, set: setRegion,
+			doc: "Where this deployment keeps its data: `us` or `eu`.", fix: "set it to us or eu, the region in which this machine and its database stand"},
+		{name: "POSTERN_COMPANY", demo: "Harbor Desk", demanded: true, set: setCompany,
+			doc: "The company's name on consent pages.", fix: "set it to the name that your customers know you by"},
+		{name: "POSTERN_KEY_FILE", demanded: true, set: func(c *config, v string) error { c.KeyFile = v; return nil },
+			doc: "File with the key-encryption key; readable by Postern's user alone (mode 0600). Keep a copy apart from the database's backups: without it no stored credential can be opened.",
+			fix: "name the key file; README, \"Keys\", shows the command that makes one"},
+		{name: "POSTERN_TLS_CERT", set: func(c *config, v string) error { c.TLSCert = v; return nil },
+			doc: "Certificate chain (PEM) to serve https with; together with `POSTERN_TLS_KEY`."},
+		{name: "POSTERN_TLS_KEY", set: func(c *config, v string) error { c.TLSKey = v; return nil },
+			doc: "File with the certificate's private key (PEM)."},
+		{name: "POSTERN_TRUSTED_PROXIES", set: setPrefixes(func(c *config) *[]netip.Prefix { return &c.TrustedProxies }),
+			doc: "Proxies in front of Postern whose `X-Forwarded-For` counts, as a comma list of CIDRs. Unset: nobody's does."},
+		{name: "POSTERN_METRICS_ADDR", set: setMetricsAddr,
+			doc: "Address and port of `/metrics`, on its own listener. Unset: no metrics."},
+		{name: "POSTERN_EGRESS_ALLOW", set: setPrefixes(func(c *config) *[]netip.Prefix { return &c.EgressAllow }),
+			doc: "Private or loopback addresses that Postern may connect to, as a comma list of CIDRs. Everything else that is not public is refused."},
+		{name: "POSTERN_EGRESS_ROOTS", set: setEgressRoots,
+			doc: "File (PEM) with further certificate authorities to trust when connecting to mail servers, providers and webhooks."},
+		{name: "POSTERN_LOG_LEVEL", value: "info", set: setLogLevel,
+			doc: "`debug`, `info`, `warn` or `error`."},
+		{name: "POSTERN_LOG_FORMAT", value: "json", demo: "text", set: setLogFormat,
+			doc: "`json` or `text`."},
+		{name: "POSTERN_AUTO_MIGRATE", set: setAutoMigrate,
+			doc: "`true`: bring the schema up to date at the start. `false`: refuse to start on an old one. Unset: `true` with the private Postgres, `false` with `DATABASE_URL`."},
+		{name: "POSTERN_SMTP_URL", secret: true, set: setSMTPURL,
+			doc: "Server for Postern's own mail (invitations, warnings), as `smtps://user:password@host:465` or `smtp://user:password@host:587` (STARTTLS). Unset: links are shown to copy, nothing is mailed."},
+		{name: "POSTERN_MAIL_FROM", set: setMailFrom,
+			doc: "Sender of Postern's own mail; needed with `POSTERN_SMTP_URL`."},
+		{name: "POSTERN_ENV_FILE", demo: ".postern/demo.env", demoOnly: true, set: func(c *config, v string) error { c.EnvFile = v; return nil },
+			doc: "Where the demo writes its addresses, keys and sign-in links, for clients. `demo` only."},
+	}
+	return append(list, providerSettings()...)
+}
+
+// providerSettings are the addresses of providers: for sovereign clouds and tests. No page and no API changes them.
+func providerSettings() []setting {
+	var list []setting
+	url := func(provider, what string, field func(*providers) *string) {
+		name := fmt.Sprintf("POSTERN_%s_%s_URL", strings.ToUpper(provider), what)
+		list = append(list, setting{name: name, doc: provider + "'s " + urlWords[what] + ". Unset: the public one.", set: func(c *config, v string) error {
+			return setProviderURL(field(&c.Providers), v)
+		}})
+	}
+	addr := func(provider, what string, field func(*providers) *string) {
+		name := fmt.Sprintf("POSTERN_%s_%s_ADDR", strings.ToUpper(provider), what)
+		list = append(list, setting{name: name, doc: provider + "'s " + what + " server, as `host:port`. Unset: the public one.", set: func(c *config, v string) error {
+			return setHostPort(field(&c.Providers), v)
+		}})
+	}
+	url("Google", "AUTH", func(p *providers) *string { return &p.Google.AuthURL })
+	url("Google", "TOKEN", func(p *providers) *string { return &p.Google.TokenURL })
+	url("Google", "REVOKE", func(p *providers) *string { return &p.Google.RevokeURL })
+	url("Google", "USERINFO", func(p *providers) *string { return &p.Google.UserinfoURL })
+	url("Google", "API", func(p *providers) *string { return &p.Google.APIURL })
+	url("Microsoft", "AUTH", func(p *providers) *string { return &p.Microsoft.AuthURL })
+	url("Microsoft", "TOKEN", func(p *providers) *string { return &p.Microsoft.TokenURL })
+	url("Microsoft", "ADMINCONSENT", func(p *providers) *string { return &p.Microsoft.AdminConsentURL })
+	url("Microsoft", "GRAPH", func(p *providers) *string { return &p.Microsoft.GraphURL })
+	url("Yahoo", "AUTH", func(p *providers) *string { return &p.Yahoo.AuthURL })
+	url("Yahoo", "TOKEN", func(p *providers) *string { return &p.Yahoo.TokenURL })
+	addr("Yahoo", "IMAP", func(p *providers) *string { return &p.Yahoo.IMAPAddr })
+	addr("Yahoo", "SMTP", func(p *providers) *string { return &p.Yahoo.SMTPAddr })
+	addr("iCloud", "IMAP", func(p *providers) *string { return &p.ICloud.IMAPAddr })
+	addr("iCloud", "SMTP", func(p *providers) *string { return &p.ICloud.SMTPAddr })
+	url("Nylas", "API", func(p *providers) *string { return &p.Nylas.APIURL })
+	return list
+}
+
+var urlWords = map[string]string{
+	"AUTH": "consent page", "TOKEN": "token endpoint", "REVOKE": "revocation endpoint", "USERINFO": "identity endpoint",
+	"API": "API", "ADMINCONSENT": "page for an administrator's consent", "GRAPH": "Graph API",
+}
+
+// ConfigTable is the README's table of settings, in Markdown.
+func ConfigTable() string {
+	var b strings.Builder
+	b.WriteString("| variable | flag | default | meaning |\n| --- | --- | --- | --- |\n")
+	for _, s := range settings() {
+		flag, value := "none: secret", "none"
+		if s.flag() != "" {
+			flag = "`--" + s.flag() + "`"
+		}
+		switch {
+		case s.demanded && s.demo != "":
+			value = "none, `serve` needs it; demo: `" + s.demo + "`"
+		case s.demanded:
+			value = "none, `serve` needs it"
+		case s.demo != "" && s.value != "":
+			value = "`" + s.value + "`; demo: `" + s.demo + "`"
+		case s.demo != "":
+			value = "`" + s.demo + "`"
+		case s.value != "":
+			value = "`" + s.value + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.name, flag, value, s.doc)
+	}
+	return b.String()
+}
