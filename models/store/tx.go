@@ -182,3 +182,8 @@ func wrap(err error) error {
 	}
 	return err
 }
+
+// escapeLike keeps the wildcards in a person's search from being wildcards.
+func escapeLike(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
+}

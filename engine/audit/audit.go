@@ -1,0 +1,183 @@
+package audit
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/postern-mail/postern/engine/fault"
+	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/models/store"
+)
+
+// Entry is what a deed says of itself. Zero ids are left empty; an empty Outcome means done.
+type Entry struct {
+	Action      string // what was asked: grant.revoke
+	Tenant      models.TenantID
+	Application models.ApplicationID
+	ObjectKind  string
+	ObjectID    string
+	Object      string // its name for people
+	Outcome     string
+	Detail      map[string]string // no secret, no mail content
+}
+
+// Keeper writes and lists entries. It is safe for concurrent use.
+type Keeper struct {
+	store *store.Store
+	now   func() time.Time
+}
+
+// New makes the keeper.
+func New(s *store.Store, now func() time.Time) *Keeper { return &Keeper{store: s, now: now} }
+
+// Append writes the entry in the caller's transaction. Its error must end that transaction.
+func (k *Keeper) Append(_ context.Context, tx *store.Tx, actor models.Actor, e Entry) error {
+	at := k.now().UTC()
+	row := models.AuditEntry{
+		ID: models.NewID[models.AuditID](at), At: at, ActorKind: actor.Kind, ActorID: actor.ID, Actor: actor.Label,
+		Action: e.Action, ObjectKind: e.ObjectKind, ObjectID: e.ObjectID, Object: e.Object, Outcome: e.Outcome,
+		Detail: e.Detail, RequestID: actor.RequestID,
+	}
+	if row.Outcome == "" {
+		row.Outcome = models.OutcomeDone
+	}
+	if !e.Tenant.IsZero() {
+		row.TenantID = &e.Tenant
+	}
+	if !e.Application.IsZero() {
+		row.ApplicationID = &e.Application
+	}
+	if actor.Addr.IsValid() {
+		row.Address = actor.Addr.String()
+	}
+	if err := tx.InsertAuditEntry(row); err != nil {
+		return fmt.Errorf("write the audit entry %s: %w", e.Action, err)
+	}
+	return nil
+}
+
+// Filter narrows a list. Cursor is Page.Next or Page.Prev of the list before.
+type Filter struct {
+	Tenant               models.TenantID
+	Actor, Action        string
+	ObjectKind, ObjectID string
+	Outcome              string
+	Since, Until         time.Time
+	Cursor               string
+	Limit                int // 0: 50; at most 200
+}
+
+// Page is one page of the list, the newest first. Next leads to older entries, Prev to newer ones; empty where there are none.
+type Page struct {
+	Entries    []models.AuditEntry
+	Next, Prev string
+}
+
+// errCursor says that a cursor is not one of ours.
+var errCursor = fault.New(fault.Invalid, "bad_cursor", "This page's address is damaged. Start again from the first page.").At("cursor")
+
+// List gives entries the actor may know of: staff see all, everybody else their own tenant's.
+func (k *Keeper) List(ctx context.Context, actor models.Actor, f Filter) (Page, error) {
+	if f.Limit <= 0 {
+		f.Limit = 50
+	}
+	f.Limit = min(f.Limit, 200)
+	q := store.AuditQuery{Tenant: f.Tenant, Actor: f.Actor, Action: f.Action, ObjectKind: f.ObjectKind, ObjectID: f.ObjectID,
+		Outcome: f.Outcome, Since: f.Since, Until: f.Until, Limit: f.Limit + 1}
+	back, err := readCursor(f.Cursor, &q)
+	if err != nil {
+		return Page{}, err
+	}
+	var rows []models.AuditEntry
+	read := func(tx *store.Tx) (err error) {
+		rows, err = tx.AuditEntries(q)
+		return err
+	}
+	switch {
+	case actor.Platform():
+		err = k.store.OnPlatform(ctx, "list the audit for staff", read)
+	case !actor.Tenant.IsZero() && actor.Sees(f.Tenant) || !actor.Tenant.IsZero() && f.Tenant.IsZero():
+		q.Tenant = actor.Tenant
+		err = k.store.InTenant(ctx, actor.Tenant, read)
+	default:
+		return Page{}, store.ErrNotFound
+	}
+	if err != nil {
+		return Page{}, fmt.Errorf("list the audit: %w", err)
+	}
+	return paged(rows, f, back), nil
+}
+
+// Find gives one entry, or store.ErrNotFound where the actor may not know of it.
+func (k *Keeper) Find(ctx context.Context, actor models.Actor, id models.AuditID) (models.AuditEntry, error) {
+	var row models.AuditEntry
+	read := func(tx *store.Tx) (err error) {
+		row, err = tx.AuditEntry(id)
+		return err
+	}
+	if actor.Platform() {
+		return row, k.store.OnPlatform(ctx, "read an audit entry for staff", read)
+	}
+	if actor.Tenant.IsZero() {
+		return row, store.ErrNotFound
+	}
+	err := k.store.InTenant(ctx, actor.Tenant, read)
+	return row, err
+}
+
+// paged cuts the row too many and makes the cursors. back says that the rows came from the newer side.
+func paged(rows []models.AuditEntry, f Filter, back bool) Page {
+	more := len(rows) > f.Limit
+	if more && back {
+		rows = rows[1:]
+	} else if more {
+		rows = rows[:f.Limit]
+	}
+	p := Page{Entries: rows}
+	if len(rows) == 0 {
+		return p
+	}
+	if more || back {
+		p.Next = cursor("o", rows[len(rows)-1])
+	}
+	if f.Cursor != "" && (more || !back) {
+		p.Prev = cursor("n", rows[0])
+	}
+	return p
+}
+
+func cursor(way string, e models.AuditEntry) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(way + " " + e.At.UTC().Format(time.RFC3339Nano) + " " + e.ID.String()))
+}
+
+func readCursor(text string, q *store.AuditQuery) (back bool, err error) {
+	if text == "" {
+		return false, nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return false, errCursor
+	}
+	part := strings.Split(string(raw), " ")
+	if len(part) != 3 {
+		return false, errCursor
+	}
+	at, errTime := time.Parse(time.RFC3339Nano, part[1])
+	id, errID := models.ParseID[models.AuditID](part[2])
+	if errTime != nil || errID != nil {
+		return false, errCursor
+	}
+	switch part[0] {
+	case "o":
+		q.BeforeAt, q.BeforeID = at, id
+		return false, nil
+	case "n":
+		q.AfterAt, q.AfterID = at, id
+		return true, nil
+	default:
+		return false, errCursor
+	}
+}
