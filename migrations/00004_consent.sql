@@ -23,6 +23,7 @@ CREATE TABLE grants (
     address          text NOT NULL DEFAULT '', -- of the person in the hosted flow
     user_agent       text NOT NULL DEFAULT '',
     credential       integer NOT NULL DEFAULT 0, -- counts the credentials held so far: a fence for refresh, a key for pools
+    refused_at       timestamptz, -- the provider's first invalid_grant since the last good refresh: one alone proves nothing
     created_at       timestamptz NOT NULL,
     updated_at       timestamptz NOT NULL,
     authenticated_at timestamptz,
@@ -50,7 +51,7 @@ BEGIN
         'revoked>valid', 'revoked>pending']) THEN
         RAISE EXCEPTION 'a grant cannot go from % to %', OLD.status, NEW.status USING ERRCODE = '23514';
     END IF;
-    IF NEW.status <> OLD.status AND NEW.status_at <= OLD.status_at AND NEW.status_at = OLD.status_at AND NEW.status_reason = OLD.status_reason THEN
+    IF NEW.status <> OLD.status AND NEW.status_at = OLD.status_at AND NEW.status_reason = OLD.status_reason THEN
         RAISE EXCEPTION 'a change of status needs its time and its cause' USING ERRCODE = '23514';
     END IF;
     RETURN NEW;

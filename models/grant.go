@@ -37,6 +37,7 @@ type Grant struct {
 	Address         string        `gorm:"column:address"`
 	UserAgent       string        `gorm:"column:user_agent"`
 	Credential      int           `gorm:"column:credential"` // counts the credentials held so far
+	RefusedAt       *time.Time    `gorm:"column:refused_at"` // first invalid_grant since the last good refresh
 	CreatedAt       time.Time     `gorm:"column:created_at"`
 	UpdatedAt       time.Time     `gorm:"column:updated_at"`
 	AuthenticatedAt *time.Time    `gorm:"column:authenticated_at"`

@@ -1,0 +1,73 @@
+package store
+
+import (
+	"time"
+
+	"github.com/postern-mail/postern/models"
+)
+
+// TenantQuery says which tenants to list, by name. AfterName and AfterID are the keyset.
+type TenantQuery struct {
+	Search    string
+	AfterName string
+	AfterID   models.TenantID
+	Limit     int
+}
+
+// TenantCounts is how many grants a tenant has by status.
+type TenantCounts struct {
+	TenantID                         models.TenantID
+	Valid, Invalid, Pending, Revoked int
+	LastUsedAt                       *time.Time
+}
+
+// Tenant reads one tenant.
+func (t *Tx) Tenant(id models.TenantID) (models.Tenant, error) {
+	return one[models.Tenant](t.db.Where("id = ?", id))
+}
+
+// Tenants lists tenants by name.
+func (t *Tx) Tenants(q TenantQuery) ([]models.Tenant, error) {
+	query := t.db.Table("tenants")
+	if q.Search != "" {
+		if id, err := models.ParseID[models.TenantID](q.Search); err == nil {
+			query = query.Where("id = ?", id)
+		} else {
+			query = query.Where("name ILIKE ?", "%"+escapeLike(q.Search)+"%")
+		}
+	}
+	if q.AfterName != "" {
+		query = query.Where("(lower(name), id) > (lower(?), ?)", q.AfterName, q.AfterID)
+	}
+	return all[models.Tenant](query.Order("lower(name), id").Limit(q.Limit))
+}
+
+// TenantNames gives the names of some tenants, by id.
+func (t *Tx) TenantNames(ids []models.TenantID) (map[models.TenantID]string, error) {
+	rows, err := all[models.Tenant](t.db.Table("tenants").Where("id IN ?", ids))
+	names := make(map[models.TenantID]string, len(rows))
+	for _, r := range rows {
+		names[r.ID] = r.Name
+	}
+	return names, err
+}
+
+// CountTenantGrants counts the grants of some tenants by status. A tenant without grants is absent from the answer.
+func (t *Tx) CountTenantGrants(ids []models.TenantID) ([]TenantCounts, error) {
+	rows := []TenantCounts{}
+	err := t.db.Raw(`SELECT tenant_id, count(*) FILTER (WHERE status = 'valid') AS valid, count(*) FILTER (WHERE status = 'invalid') AS invalid,
+		count(*) FILTER (WHERE status = 'pending') AS pending, count(*) FILTER (WHERE status = 'revoked') AS revoked, max(last_used_at) AS last_used_at
+		FROM grants WHERE tenant_id IN ? GROUP BY tenant_id`, ids).Scan(&rows).Error
+	return rows, wrap(err)
+}
+
+// InsertTenant adds a tenant.
+func (t *Tx) InsertTenant(n models.Tenant) error {
+	return wrap(t.db.Exec(`INSERT INTO tenants (id, name, region, state, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)`,
+		n.ID, n.Name, n.Region, n.State, n.CreatedAt, n.UpdatedAt).Error)
+}
+
+// RenameTenant changes a tenant's name.
+func (t *Tx) RenameTenant(id models.TenantID, name string, at time.Time) error {
+	return changed(t.db.Exec(`UPDATE tenants SET name = ?, updated_at = ? WHERE id = ?`, name, at, id))
+}
