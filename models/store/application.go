@@ -71,3 +71,11 @@ func (t *Tx) MarkCallbackURIDeleted(application models.ApplicationID, id models.
 	return changed(t.db.Table("callback_uris").Where("application_id = ? AND id = ? AND deleted_at IS NULL", application, id).
 		Updates(map[string]any{"deleted_at": at}))
 }
+
+// OriginRegistered says whether any application has a live callback URI for browsers at the origin. It is asked on the platform: a
+// preflight names no application.
+func (t *Tx) OriginRegistered(origin string) (bool, error) {
+	var there bool
+	err := t.db.Raw(`SELECT EXISTS (SELECT FROM callback_uris WHERE platform = 'js' AND settings->>'origin' = ? AND deleted_at IS NULL)`, origin).Scan(&there).Error
+	return there, wrap(err)
+}
