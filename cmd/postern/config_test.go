@@ -258,7 +258,7 @@ func TestREADMEListsEverySetting(t *testing.T) {
 	if !*update {
 		t.Fatal("README.md's table of settings is not that of settings.go; run: make gen")
 	}
-	if err := os.WriteFile(path, []byte(want), 0o644); err != nil { //nolint:gosec // a page for everybody
+	if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -105,7 +105,7 @@ func startIn(ctx context.Context, home string, owner *owner, throwaway bool, log
 		if err == nil {
 			break
 		}
-		c.server.end()
+		_ = c.server.end() // it ended already, or is of no use
 		if try < 20 && ctx.Err() == nil && strings.Contains(c.server.lastLog(), "shared memory block") {
 			pause(ctx, 500*time.Millisecond)
 			continue

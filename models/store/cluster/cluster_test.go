@@ -77,6 +77,7 @@ func query[T any](t *testing.T, dsn, sql string) T {
 }
 
 func TestDataIsKeptBetweenStarts(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(openDir(t), "pg")
 	c := start(t, Config{Dir: dir})
 	dsn, err := c.EnsureDatabase(t.Context(), "postern")
@@ -169,6 +170,7 @@ func zombie(pid int) bool {
 }
 
 func TestServerEndsWithACrashedParent(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(openDir(t), "pg")
 	cmd, pid := child(t, dir)
 	if !alive(pid) {
@@ -183,6 +185,7 @@ func TestServerEndsWithACrashedParent(t *testing.T) {
 
 // When the watcher is killed with the parent, the server stays; the next start must end it and go on with its data.
 func TestLeftoverServerIsReplaced(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
 		t.Skip("finding the watcher needs /proc")
 	}
@@ -231,6 +234,7 @@ func watcherOf(t *testing.T, server int) int {
 
 // A trace whose number now belongs to another process must neither be signalled nor keep the server from starting.
 func TestStaleTraceOfAReusedPID(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(openDir(t), "pg")
 	c := start(t, Config{Dir: dir, Throwaway: true})
 	if err := c.Stop(); err != nil {
@@ -261,6 +265,7 @@ func TestStaleTraceOfAReusedPID(t *testing.T) {
 }
 
 func TestFolderThatTheServersUserCannotEnter(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root hands the server to another user")
 	}
@@ -295,6 +300,7 @@ func TestFolderThatTheServersUserCannotEnter(t *testing.T) {
 }
 
 func TestLongPathGetsAShortSocket(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(openDir(t), strings.Repeat("long-name/", 12), "pg")
 	c := start(t, Config{Dir: dir, Throwaway: true})
 	t.Cleanup(func() { _ = os.RemoveAll(c.socket) })
@@ -305,6 +311,7 @@ func TestLongPathGetsAShortSocket(t *testing.T) {
 }
 
 func TestASocketFolderOfSomebodyElseIsRefused(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can prepare a folder of another user")
 	}
@@ -327,6 +334,7 @@ func TestASocketFolderOfSomebodyElseIsRefused(t *testing.T) {
 }
 
 func TestCutOffCreationIsRepeated(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(openDir(t), "pg")
 	if err := os.MkdirAll(filepath.Join(dir, "data.new", "base"), 0o700); err != nil {
 		t.Fatal(err)

@@ -213,7 +213,7 @@ func lend(ctx context.Context, home string, o *owner, idle int) error {
 
 	args := append([]string{"-c", lent, "sh", home, strconv.Itoa(idle), programs.path("psql"), programs.path("postgres"),
 		"-D", filepath.Join(home, "data")}, settings(socket, true)...)
-	cmd := exec.Command("/bin/sh", args...) //nolint:gosec // the programs are those that find() chose; it outlives ctx on purpose
+	cmd := exec.Command("/bin/sh", args...)
 	cmd.Dir, cmd.SysProcAttr = home, o.attributes()
 	cmd.Env = append(cleanEnv(), "PGHOST="+socket, "PGPORT="+port, "PGUSER="+superuser, "PGPASSWORD="+password, "PGCONNECT_TIMEOUT=5")
 	// Files, never our own pipes: "go test" waits until everybody has closed those.

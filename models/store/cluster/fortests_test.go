@@ -9,6 +9,7 @@ import (
 )
 
 func TestManyShareOneServer(t *testing.T) {
+	t.Parallel()
 	root := openDir(t)
 	var wg sync.WaitGroup
 	homes := make([]string, 8)

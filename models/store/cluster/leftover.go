@@ -34,7 +34,7 @@ func stopLeftover(ctx context.Context, p programs, data string, o *owner) error 
 	}
 	var last error
 	for _, mode := range []string{"fast", "immediate"} {
-		cmd := exec.CommandContext(ctx, p.path("pg_ctl"), "stop", "-D", data, "-m", mode, "-w", "-t", "45", "-s") //nolint:gosec // the program is one that find() chose
+		cmd := exec.CommandContext(ctx, p.path("pg_ctl"), "stop", "-D", data, "-m", mode, "-w", "-t", "45", "-s")
 		cmd.Dir, cmd.Env, cmd.SysProcAttr = filepath.Dir(data), cleanEnv(), o.attributes()
 		out, err := cmd.CombinedOutput()
 		if err == nil || !alive(pid) {
@@ -79,6 +79,6 @@ func isServerOf(pid int, data string) bool {
 	// No /proc, or a process of somebody else's: its name must do.
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "ps", "-o", "command=", "-p", strconv.Itoa(pid)).Output() //nolint:gosec // a number
+	out, err := exec.CommandContext(ctx, "ps", "-o", "command=", "-p", strconv.Itoa(pid)).Output()
 	return err == nil && strings.Contains(string(out), data)
 }

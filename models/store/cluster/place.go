@@ -14,8 +14,9 @@ import (
 	"syscall"
 )
 
-// elsewhereRoot holds clusters whose own folder the server's user cannot enter, for example a checkout under /root.
-const elsewhereRoot = "/var/lib/postern"
+// elsewhereRoot holds clusters whose own folder the server's user cannot enter, for example a checkout under /root. It is not
+// the default data folder, /var/lib/postern, which may be closed itself.
+const elsewhereRoot = "/var/lib/postern-postgres"
 
 // socketLimit is what sun_path holds (108 bytes on Linux, 104 elsewhere), without its final zero, on the stricter side.
 const socketLimit = 103
@@ -142,7 +143,7 @@ func makeHome(dir string, o *owner) error {
 	if o != nil {
 		mode = 0o711
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // parents of the folder; the folder itself is closed
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
 	err := os.Mkdir(dir, mode)
@@ -191,7 +192,7 @@ func (o *owner) ownsAlone(dir string) error {
 	if err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
-	want := uint32(os.Geteuid()) //nolint:gosec // a user id fits
+	want := uint32(os.Geteuid())
 	if o != nil {
 		want = o.uid
 	}

@@ -24,6 +24,7 @@ func install(t *testing.T, dir string, version string) {
 }
 
 func TestFind(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	install(t, filepath.Join(root, "lib/9/bin"), "9.6.24")
 	install(t, filepath.Join(root, "lib/15/bin"), "15.18 (Debian 15.18-0+deb12u1)")
@@ -62,6 +63,7 @@ func TestFind(t *testing.T) {
 }
 
 func TestInstallCommand(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		goos, release string
 		major         int
