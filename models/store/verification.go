@@ -1,0 +1,124 @@
+package store
+
+import (
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/postern-mail/postern/models"
+)
+
+// VerificationQuery says which rows of the verification log to list, the newest first. Empty fields do not narrow.
+type VerificationQuery struct {
+	Application models.ApplicationID
+	Tenant      models.TenantID
+	Webhook     models.WebhookID
+	Verdict     string
+	Reason      string
+	Source      string
+	EventID     string
+	Since       time.Time
+	Until       time.Time
+	BeforeAt    time.Time
+	BeforeID    models.VerificationID
+	Limit       int
+}
+
+// VerificationCount is how often a reason was given on one day (UTC).
+type VerificationCount struct {
+	Day     time.Time `gorm:"column:day"`
+	Verdict string    `gorm:"column:verdict"`
+	Reason  string    `gorm:"column:reason"`
+	Count   int       `gorm:"column:count"`
+}
+
+// Verifications lists the log, the newest first.
+func (t *Tx) Verifications(q VerificationQuery) ([]models.Verification, error) {
+	query := narrowVerifications(t.db.Table("verifications"), q)
+	if !q.BeforeAt.IsZero() {
+		query = query.Where("(at, id) < (?, ?)", q.BeforeAt, q.BeforeID)
+	}
+	return all[models.Verification](query.Order("at DESC, id DESC").Limit(q.Limit))
+}
+
+// Verification reads one row of the log.
+func (t *Tx) Verification(id models.VerificationID) (models.Verification, error) {
+	return one[models.Verification](t.db.Table("verifications").Where("id = ?", id))
+}
+
+// VerificationCounts counts the log per day, verdict and reason. Since bounds what it reads: the caller must set it.
+func (t *Tx) VerificationCounts(q VerificationQuery) ([]VerificationCount, error) {
+	return all[VerificationCount](narrowVerifications(t.db.Table("verifications"), q).
+		Select("date_trunc('day', at, 'UTC') AS day, verdict, reason, count(*) AS count").
+		Group("1, 2, 3").Order("1, 2, 3"))
+}
+
+func narrowVerifications(query *gorm.DB, q VerificationQuery) *gorm.DB {
+	if !q.Application.IsZero() {
+		query = query.Where("application_id = ?", q.Application)
+	}
+	if !q.Tenant.IsZero() {
+		query = query.Where("tenant_id = ?", q.Tenant)
+	}
+	if !q.Webhook.IsZero() {
+		query = query.Where("webhook_id = ?", q.Webhook)
+	}
+	if q.Verdict != "" {
+		query = query.Where("verdict = ?", q.Verdict)
+	}
+	if q.Reason != "" {
+		query = query.Where("reason = ?", q.Reason)
+	}
+	if q.Source != "" {
+		query = query.Where("source = ?", q.Source)
+	}
+	if q.EventID != "" {
+		query = query.Where("event_id = ? AND event_id <> ''", q.EventID)
+	}
+	if !q.Since.IsZero() {
+		query = query.Where("at >= ?", q.Since)
+	}
+	if !q.Until.IsZero() {
+		query = query.Where("at < ?", q.Until)
+	}
+	return query
+}
+
+// InsertVerification adds one row to the log.
+func (t *Tx) InsertVerification(v models.Verification) error {
+	if v.Digest == nil {
+		v.Digest = []byte{}
+	}
+	return wrap(t.db.Table("verifications").Create(&v).Error)
+}
+
+// NoteSeen records that an event came in at an endpoint. It says false when it had come before.
+func (t *Tx) NoteSeen(endpoint models.EndpointID, event string, at time.Time) (bool, error) {
+	done := t.db.Exec("INSERT INTO inbound_seen (endpoint_id, event_id, seen_at) VALUES (?, ?, ?) ON CONFLICT (endpoint_id, event_id) DO NOTHING", endpoint, event, at)
+	return done.RowsAffected == 1, wrap(done.Error)
+}
+
+// NoteSignature records the digest of a genuine signature. Once is enough.
+func (t *Tx) NoteSignature(digest []byte, at time.Time) error {
+	return wrap(t.db.Exec("INSERT INTO known_signatures (digest, seen_at) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING", digest, at).Error)
+}
+
+// KnowsSignature says whether a signature with this digest was genuine once.
+func (t *Tx) KnowsSignature(digest []byte) (bool, error) {
+	var known bool
+	err := t.db.Raw("SELECT EXISTS (SELECT FROM known_signatures WHERE digest = ?)", digest).Scan(&known).Error
+	return known, wrap(err)
+}
+
+// ForgetSeen removes what was seen before the time, at most limit rows of it, and says how many went.
+func (t *Tx) ForgetSeen(before time.Time, limit int) (int, error) {
+	done := t.db.Exec(`DELETE FROM inbound_seen WHERE (endpoint_id, event_id) IN
+		(SELECT endpoint_id, event_id FROM inbound_seen WHERE seen_at < ? ORDER BY seen_at LIMIT ?)`, before, limit)
+	return int(done.RowsAffected), wrap(done.Error)
+}
+
+// ForgetSignatures removes the digests of signatures from before the time, at most limit of them, and says how many went.
+func (t *Tx) ForgetSignatures(before time.Time, limit int) (int, error) {
+	done := t.db.Exec(`DELETE FROM known_signatures WHERE digest IN (SELECT digest FROM known_signatures WHERE seen_at < ? ORDER BY seen_at LIMIT ?)`, before, limit)
+	return int(done.RowsAffected), wrap(done.Error)
+}
