@@ -124,11 +124,13 @@ func inspectFile(file, relative string) ([]string, error) {
 				complain(n.Pos(), "time.Now() decides by a clock that no test can set: take the time from the clock that is passed in")
 			}
 		case *ast.SelectorExpr:
-			for _, f := range foreigners() {
-				for _, name := range f.names {
-					if isName(named, n, f.pkg, name) && !matches(f.only, folder) {
-						complain(n.Pos(), "%s must not use %s.%s: %s", folder, f.pkg, name, f.why)
-					}
+			if f, ok := banned(named, n, folder, ""); ok {
+				complain(n.Pos(), "%s must not use %s.%s: %s", folder, f.pkg, n.Sel.Name, f.why)
+			}
+		case *ast.CompositeLit:
+			if s, ok := n.Type.(*ast.SelectorExpr); ok {
+				if f, ok := banned(named, s, folder, "{}"); ok {
+					complain(n.Pos(), "%s must not make a %s.%s: %s", folder, f.pkg, s.Sel.Name, f.why)
 				}
 			}
 		}
@@ -141,6 +143,19 @@ func inspectFile(file, relative string) ([]string, error) {
 func isName(named map[string]string, s *ast.SelectorExpr, pkg, name string) bool {
 	x, ok := s.X.(*ast.Ident)
 	return ok && s.Sel.Name == name && named[x.Name] == pkg
+}
+
+// banned finds the row that keeps folder from the name; use is "{}" where a value of the type is made.
+func banned(named map[string]string, s *ast.SelectorExpr, folder, use string) (foreign, bool) {
+	for _, f := range foreigners() {
+		for _, name := range f.names {
+			plain := strings.TrimSuffix(name, "{}")
+			if plain+use == name && isName(named, s, f.pkg, plain) && !matches(f.only, folder) {
+				return f, true
+			}
+		}
+	}
+	return foreign{}, false
 }
 
 func covers(pkg, target string) bool {
@@ -232,6 +247,7 @@ func TestTheGuardTurnsRed(t *testing.T) {
 		{"engine/grants/x.go", "import \"time\"\nvar _ = time.Now()", "clock"},
 
 		{"engine/grants/x.go", "import \"time\"\nvar now = time.Now", ""},
+		{"engine/webhooks/x.go", "import \"net/http\"\nvar _ *http.Client", ""},
 		{"engine/grants/x.go", ours("engine/audit"), ""},
 		{"engine/grants/x.go", ours("engine/secret"), ""},
 		{"engine/provider/imap/x.go", ours("engine/provider/imapmail"), ""},
