@@ -295,7 +295,7 @@ func DeliveryShow(p layout.Page, v DeliveryShowView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if !v.Next.IsZero() {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, ", the next")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "made, the next")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -26,20 +26,13 @@ type BarView struct {
 	Values []int
 }
 
-// The chart is drawn in a box of these units and scaled by the style sheet.
+// The bars are drawn in a box of these units, which the style sheet stretches; words stand beside it as text and are not stretched.
 const (
-	chartWidth  = 640
-	chartHeight = 132
-	plotTop     = 14
-	plotBottom  = 112
-	plotLeft    = 34
+	plotWidth  = 600.0
+	plotHeight = 100.0
 )
 
 type chartRect struct{ x, y, width, height, class, title string }
-
-type chartText struct{ x, y, text, anchor string }
-
-type chartLine struct{ y, text string }
 
 // total adds a series over all bars.
 func (c ChartView) total(series int) int {
@@ -73,25 +66,23 @@ func (c ChartView) highest() int {
 	return top
 }
 
-// scale gives the top of the axis: the smallest of 1, 2, 5 times a power of ten, or twice that, that holds the highest bar.
+// scale gives the top of the axis: the smallest of 2, 4, 10 times a power of ten that holds the highest bar. All of them are even, so
+// that the middle line is a whole number.
 func (c ChartView) scale() int {
 	top := c.highest()
 	for unit := 1; ; unit *= 10 {
-		for _, m := range []int{1, 2, 4, 5, 10} {
-			if unit*m >= top && unit*m >= 2 {
+		for _, m := range []int{2, 4, 6, 8, 10} {
+			if unit*m >= top {
 				return unit * m
 			}
 		}
 	}
 }
 
-func (c ChartView) lines() []chartLine {
+// lines names the three lines of the axis, the highest first.
+func (c ChartView) lines() []string {
 	top := c.scale()
-	out := []chartLine{{coord(plotBottom), "0"}, {coord(plotTop), Number(top)}}
-	if top%2 == 0 {
-		out = append(out, chartLine{coord((plotTop + plotBottom) / 2.0), Number(top / 2)})
-	}
-	return out
+	return []string{Number(top), Number(top / 2), "0"}
 }
 
 func (c ChartView) rects() []chartRect {
@@ -99,20 +90,19 @@ func (c ChartView) rects() []chartRect {
 		return nil
 	}
 	top := float64(c.scale())
-	slot := float64(chartWidth-plotLeft) / float64(len(c.Bars))
-	width := min(slot*0.68, 26)
+	slot := plotWidth / float64(len(c.Bars))
+	width := min(slot*0.7, 40)
 	var out []chartRect
 	for i, b := range c.Bars {
-		y := float64(plotBottom)
+		y := plotHeight
 		for s, v := range b.Values {
 			if v <= 0 || s >= len(c.Series) {
 				continue
 			}
-			h := float64(v) / top * float64(plotBottom-plotTop)
-			h = max(h, 1.5) // a single refusal among thousands must be seen
+			h := max(float64(v)/top*plotHeight, 1.5) // a single refusal among thousands must be seen
 			y -= h
 			out = append(out, chartRect{
-				x: coord(plotLeft + slot*float64(i) + (slot-width)/2), y: coord(y), width: coord(width), height: coord(h),
+				x: coord(slot*float64(i) + (slot-width)/2), y: coord(y), width: coord(width), height: coord(h),
 				class: "bar bar-" + string(look(c.Series[s].State).tone),
 				title: fmt.Sprintf("%s: %s %s", b.Label, Number(v), c.Series[s].Label),
 			})
@@ -121,22 +111,19 @@ func (c ChartView) rects() []chartRect {
 	return out
 }
 
-// labels names about six of the bars, the last among them.
-func (c ChartView) labels() []chartText {
+// labels names at most five bars, evenly apart, the first and the last among them.
+func (c ChartView) labels() []string {
 	n := len(c.Bars)
-	if n == 0 {
-		return nil
-	}
-	slot := float64(chartWidth-plotLeft) / float64(n)
-	every := max(1, (n+5)/6)
-	var out []chartText
-	for i := n - 1; i >= 0; i -= every {
-		anchor := "middle"
-		x := plotLeft + slot*(float64(i)+0.5)
-		if i == n-1 && n > 8 {
-			anchor, x = "end", chartWidth
+	if n <= 5 {
+		out := make([]string, 0, n)
+		for _, b := range c.Bars {
+			out = append(out, b.Label)
 		}
-		out = append(out, chartText{coord(x), coord(chartHeight - 4), c.Bars[i].Label, anchor})
+		return out
+	}
+	var out []string
+	for i := range 5 {
+		out = append(out, c.Bars[i*(n-1)/4].Label)
 	}
 	return out
 }
