@@ -51,7 +51,7 @@ $(ASSETS): $(ASSET_SOURCES)
 	npm run --silent build
 
 gen: ## what is generated and committed: *_templ.go, README's table of settings
-	$(GO) tool templ generate
+	$(GO) tool templ generate -path views
 	$(GO) test ./cmd/postern -count=1 -run TestREADMEListsEverySetting -update
 
 fmt: ## format Go and templ sources

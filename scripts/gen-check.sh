@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 sums() { find . -path ./node_modules -prune -o -name '*_templ.go' -type f -exec sha256sum {} + | sort -k 2; }
 
 before=$(sums)
-"${GO:-go}" tool templ generate -log-level error
+"${GO:-go}" tool templ generate -path views -log-level error
 after=$(sums)
 if [ "$before" != "$after" ]; then
 	diff <(echo "$before") <(echo "$after") | sed -n 's/^[<>] [0-9a-f]* *//p' | sort -u >&2 || true

@@ -83,9 +83,15 @@ if [ ${#wanted[@]} -gt 0 ]; then
 	fi
 	read -ra packages <<<"$(named apt)"
 	say "installing the Debian packages: ${packages[*]}"
+	report=$(mktemp)
+	trap 'rm -f "$report"' EXIT
 	# An index that is partly out of reach may still know these packages; the install is what counts.
-	${as_root[@]+"${as_root[@]}"} apt-get update -qq || say "apt-get update did not go through; trying with the index at hand"
-	${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" </dev/null
+	${as_root[@]+"${as_root[@]}"} apt-get update -qq >"$report" 2>&1 || say "apt-get update did not go through; trying with the index at hand"
+	if ! ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}" </dev/null >>"$report" 2>&1; then
+		tail -n 40 "$report" >&2
+		say "apt-get could not install ${packages[*]}; what it said is above" >&2
+		exit 1
+	fi
 fi
 
 # npm_ci DIR: the packages of DIR's lock file, unless they are what is there.

@@ -235,7 +235,7 @@ func (c *config) settle(m mode, given map[string]string) (faults configFaults) {
 	if c.MetricsAddr != "" && c.MetricsAddr == c.Addr {
 		faults = append(faults, configFault{"POSTERN_METRICS_ADDR", "is the address that people use", "give the metrics a port of their own"})
 	}
-	if c.KeyFile != "" && m != modeDemo {
+	if c.KeyFile != "" && m == modeServe { // the tools may be about to make it
 		if fault := checkKeyFile(c.KeyFile); fault != nil {
 			faults = append(faults, *fault)
 		}
@@ -248,7 +248,7 @@ func checkKeyFile(path string) *configFault {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &configFault{"POSTERN_KEY_FILE", "names a file that does not exist: " + path, "name the key file; README, \"Keys\", shows the command that makes one"}
+		return &configFault{"POSTERN_KEY_FILE", "names a file that does not exist: " + path, "make one with \"postern keys create\", or put the file of this installation back"}
 	case err != nil:
 		return &configFault{"POSTERN_KEY_FILE", "cannot be looked at: " + err.Error(), "let Postern's user read it"}
 	case !info.Mode().IsRegular():

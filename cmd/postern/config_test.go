@@ -159,7 +159,7 @@ func TestBadSettings(t *testing.T) {
 		{"POSTERN_URL", "mail.example.com", "https://"}, {"POSTERN_URL", "http://localhost.example", "https"},
 		{"POSTERN_REGION", "moon", "us or eu"}, {"POSTERN_REGION", "", "us or eu"},
 		{"POSTERN_COMPANY", "", "name"}, {"POSTERN_COMPANY", "a\nb", "name"}, {"POSTERN_COMPANY", strings.Repeat("x", 81), "name"},
-		{"POSTERN_KEY_FILE", "", "key file"}, {"POSTERN_KEY_FILE", filepath.Join(dir, "none"), "key file"}, {"POSTERN_KEY_FILE", dir, "file"}, {"POSTERN_KEY_FILE", open, "chmod 600"},
+		{"POSTERN_KEY_FILE", "", "keys create"}, {"POSTERN_KEY_FILE", filepath.Join(dir, "none"), "keys create"}, {"POSTERN_KEY_FILE", dir, "file"}, {"POSTERN_KEY_FILE", open, "chmod 600"},
 		{"POSTERN_DATA", open, "folder"},
 		{"POSTERN_TLS_KEY", "", "both"}, {"POSTERN_TLS_CERT", "", "both"}, {"POSTERN_TLS_CERT", otherKey, "PEM"},
 		{"POSTERN_TRUSTED_PROXIES", "10.0.0.1", "10.0.0.1/32"}, {"POSTERN_TRUSTED_PROXIES", "10.0.0.1/8", "10.0.0.0/8"}, {"POSTERN_TRUSTED_PROXIES", "any", "comma list"},
@@ -230,7 +230,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 }
 
 func TestToolsDemandNothing(t *testing.T) {
-	if _, err := loadConfig(modeTool, nil, []string{"POSTERN_ADDR=:443"}); err != nil {
+	if _, err := loadConfig(modeTool, nil, []string{"POSTERN_ADDR=:443", "POSTERN_KEY_FILE=/nowhere/yet"}); err != nil {
 		t.Error(err)
 	}
 }

@@ -68,7 +68,7 @@ func settings() []setting {
 			doc: "The company's name on consent pages.", fix: "set it to the name that your customers know you by"},
 		{name: "POSTERN_KEY_FILE", demanded: true, set: func(c *config, v string) error { c.KeyFile = v; return nil },
 			doc: "File with the key-encryption key; readable by Postern's user alone (mode 0600). Keep a copy apart from the database's backups: without it no stored credential can be opened.",
-			fix: "name the key file; README, \"Keys\", shows the command that makes one"},
+			fix: "name the file of this installation, or make one with \"postern keys create\""},
 		{name: "POSTERN_TLS_CERT", set: func(c *config, v string) error { c.TLSCert = v; return nil },
 			doc: "Certificate chain (PEM) to serve https with; together with `POSTERN_TLS_KEY`."},
 		{name: "POSTERN_TLS_KEY", set: func(c *config, v string) error { c.TLSKey = v; return nil },
