@@ -1,0 +1,202 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/postern-mail/postern/engine/audit"
+	"github.com/postern-mail/postern/engine/fault"
+	"github.com/postern-mail/postern/engine/secret"
+	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/models/store"
+)
+
+// Key is what a new API key may do.
+type Key struct {
+	Application models.ApplicationID
+	Tenant      models.TenantID     // zero: every tenant of the application
+	Name        string              // for people
+	Permissions []models.Permission // empty: all that a key can hold
+	Addresses   []string            // CIDRs or single addresses; empty: from anywhere
+	Life        time.Duration       // zero: until it is revoked
+}
+
+const mostKeyLife = 5 * 366 * 24 * time.Hour
+
+var errKeys = fault.New(fault.Denied, "keys_denied", "Only an owner or admin manages API keys.")
+
+func mayManageKeys(a models.Actor) error {
+	if a.Kind == models.ActorSystem || a.Platform() && a.May(models.ManageKeys) {
+		return nil
+	}
+	return errKeys
+}
+
+// CreateKey makes an API key. The secret is returned here and never again: only its hash is kept.
+func (s *Service) CreateKey(ctx context.Context, actor models.Actor, k Key) (models.APIKey, secret.Text, error) {
+	if err := mayManageKeys(actor); err != nil {
+		return models.APIKey{}, secret.Text{}, err
+	}
+	at := s.now().UTC()
+	row := models.APIKey{ApplicationID: k.Application, ID: models.NewID[models.APIKeyID](at), Name: strings.TrimSpace(k.Name),
+		Permissions: models.Strings{}, CreatedBy: actor.Label, CreatedAt: at}
+	if err := checkKey(&row, k); err != nil {
+		return models.APIKey{}, secret.Text{}, err
+	}
+	value := secret.New("postern_" + s.region + "_" + newSecret().Reveal())
+	row.Hash = hashOf(value)
+	row.Prefix = value.Reveal()[:len("postern_")+len(s.region)+1+6] // six characters of 43: enough to recognise, nothing to guess from
+	err := s.store.OnPlatform(ctx, "create an API key", func(tx *store.Tx) error {
+		app, err := tx.Application(k.Application)
+		if err != nil {
+			return fault.New(fault.Invalid, "application_unknown", "Choose one of the applications.").At("application").Because(err)
+		}
+		if row.TenantID != nil {
+			if _, err := tx.Tenant(*row.TenantID); err != nil {
+				return fault.New(fault.Invalid, "tenant_unknown", "Choose one of the tenants.").At("tenant").Because(err)
+			}
+		}
+		if err := tx.InsertAPIKey(row); err != nil {
+			return err
+		}
+		return s.recordKey(ctx, tx, actor, "api_key.create", row, map[string]string{"application": app.Name,
+			"permissions": strings.Join(row.Permissions, " "), "addresses": strings.Join(row.Addresses, " ")})
+	})
+	return row, value, err
+}
+
+func checkKey(row *models.APIKey, k Key) error {
+	if row.Name == "" || utf8.RuneCountInString(row.Name) > 200 {
+		return fault.New(fault.Invalid, "name_invalid", "Give the key a name of 1 to 200 characters.").At("name")
+	}
+	for _, p := range k.Permissions {
+		if !slices.Contains(models.KeyPermissions(), p) {
+			return fault.New(fault.Invalid, "permission_invalid", "A key cannot hold one of these permissions.").At("permission")
+		}
+		if !slices.Contains(row.Permissions, string(p)) {
+			row.Permissions = append(row.Permissions, string(p))
+		}
+	}
+	prefixes, err := ParseAddresses(k.Addresses)
+	if err != nil {
+		return err
+	}
+	row.Addresses = models.Strings{}
+	for _, p := range prefixes {
+		row.Addresses = append(row.Addresses, p.String())
+	}
+	if k.Life < 0 || k.Life > mostKeyLife {
+		return fault.New(fault.Invalid, "expiry_invalid", "A key lasts five years at most.").At("expires")
+	}
+	if k.Life > 0 {
+		until := row.CreatedAt.Add(k.Life)
+		row.ExpiresAt = &until
+	}
+	if !k.Tenant.IsZero() {
+		row.TenantID = &k.Tenant
+	}
+	return nil
+}
+
+// ParseAddresses reads CIDRs and single addresses. An IPv4 address inside IPv6 (::ffff:…) is refused with any prefix: a short one would
+// quietly cover all of IPv4.
+func ParseAddresses(texts []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, text := range texts {
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			addr, errAddr := netip.ParseAddr(text)
+			if errAddr != nil || addr.Zone() != "" {
+				return nil, fault.New(fault.Invalid, "addresses_invalid", "Write one address or network a line, such as 192.0.2.7 or 198.51.100.0/24.").At("addresses")
+			}
+			prefix = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		if prefix.Addr().Is4In6() {
+			return nil, fault.New(fault.Invalid, "addresses_invalid", "Write IPv4 networks as IPv4, such as 198.51.100.0/24, without ::ffff:.").At("addresses")
+		}
+		out = append(out, prefix.Masked())
+	}
+	if len(out) > 100 {
+		return nil, fault.New(fault.Invalid, "addresses_invalid", "A key takes at most 100 addresses and networks.").At("addresses")
+	}
+	return out, nil
+}
+
+// Keys lists the keys of an application, of all when it is zero: those in force first. It gives at most 500.
+func (s *Service) Keys(ctx context.Context, actor models.Actor, application models.ApplicationID) ([]models.APIKey, error) {
+	if err := mayManageKeys(actor); err != nil {
+		return nil, err
+	}
+	var rows []models.APIKey
+	err := s.store.OnPlatform(ctx, "list API keys", func(tx *store.Tx) (err error) {
+		rows, err = tx.APIKeys(application, 500)
+		return err
+	})
+	return rows, err
+}
+
+// CountKeys counts the keys in force of each application.
+func (s *Service) CountKeys(ctx context.Context, actor models.Actor) (map[models.ApplicationID]int, error) {
+	if err := mayManageKeys(actor); err != nil {
+		return nil, err
+	}
+	var counts map[models.ApplicationID]int
+	err := s.store.OnPlatform(ctx, "count API keys", func(tx *store.Tx) (err error) {
+		counts, err = tx.CountAPIKeys()
+		return err
+	})
+	return counts, err
+}
+
+// Key reads one key.
+func (s *Service) Key(ctx context.Context, actor models.Actor, id models.APIKeyID) (models.APIKey, error) {
+	var row models.APIKey
+	if err := mayManageKeys(actor); err != nil {
+		return row, err
+	}
+	err := s.store.OnPlatform(ctx, "read an API key", func(tx *store.Tx) (err error) {
+		row, err = tx.AnyAPIKey(id)
+		return err
+	})
+	return row, err
+}
+
+// RevokeKey ends a key: the next request that shows it is refused, on every node.
+func (s *Service) RevokeKey(ctx context.Context, actor models.Actor, id models.APIKeyID) (models.APIKey, error) {
+	var row models.APIKey
+	if err := mayManageKeys(actor); err != nil {
+		return row, err
+	}
+	err := s.store.OnPlatform(ctx, "revoke an API key", func(tx *store.Tx) (err error) {
+		if row, err = tx.AnyAPIKey(id); err != nil {
+			return err
+		}
+		if row.RevokedAt != nil {
+			return fault.New(fault.Conflict, "key_already_revoked", "This key was revoked already.")
+		}
+		if err := tx.MarkAPIKeyRevoked(row.ApplicationID, id, s.now().UTC()); err != nil {
+			return err
+		}
+		return s.recordKey(ctx, tx, actor, "api_key.revoke", row, nil)
+	})
+	return row, err
+}
+
+func (s *Service) recordKey(ctx context.Context, tx *store.Tx, actor models.Actor, action string, k models.APIKey, detail map[string]string) error {
+	entry := audit.Entry{Action: action, Application: k.ApplicationID, ObjectKind: "api_key", ObjectID: k.ID.String(), Object: keyLabel(k), Detail: detail}
+	if k.TenantID != nil {
+		entry.Tenant = *k.TenantID
+	}
+	return s.audit.Append(ctx, tx, actor, entry)
+}
+
+func keyLabel(k models.APIKey) string { return fmt.Sprintf("%s (%s…)", k.Name, k.Prefix) }
