@@ -1,0 +1,80 @@
+package verifications
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"hash"
+	"io"
+)
+
+// gunzip opens a genuine body. The second value is the reason why it does not.
+func gunzip(body []byte) ([]byte, string) {
+	source := bytes.NewReader(body)
+	r, err := gzip.NewReader(source)
+	if err != nil {
+		return nil, BadEncoding
+	}
+	r.Multistream(false) // one member and nothing behind it: else one body could be read in two ways
+	limit := openedLimit(len(body))
+	var out bytes.Buffer
+	n, err := io.Copy(&out, io.LimitReader(r, limit+1))
+	switch {
+	case n > limit:
+		return nil, DecompressionBomb
+	case err != nil || source.Len() > 0:
+		return nil, BadEncoding
+	}
+	return out.Bytes(), ""
+}
+
+// openedLimit is how far a body of size may open.
+func openedLimit(size int) int64 { return min(maxOpened, max(maxRatio*int64(size), ratioExempt)) }
+
+// maxDiagnosed bounds what is opened of a body that was refused already.
+const maxDiagnosed = 1 << 20
+
+// signsOpened says whether the signature covers the decompressed bytes. Nothing of them is kept: they stream through the MACs. A body whose
+// trailer (RFC 1952 section 2.3.1, ISIZE) names more than a small size is not opened at all, and one that lies about it is left at the limit.
+func signsOpened(body, signature []byte, keys []Key) bool {
+	limit := diagnosable(body)
+	if limit == 0 {
+		return false
+	}
+	r, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return false
+	}
+	var macs []hash.Hash
+	var all []io.Writer
+	for _, k := range keys {
+		if k.Secret.Empty() {
+			continue
+		}
+		h := hmac.New(sha256.New, []byte(k.Secret.Reveal()))
+		macs, all = append(macs, h), append(all, h)
+	}
+	if n, err := io.CopyN(io.MultiWriter(all...), r, limit+1); !errors.Is(err, io.EOF) || n > limit {
+		return false
+	}
+	found := false
+	for _, h := range macs {
+		found = hmac.Equal(h.Sum(nil), signature) || found
+	}
+	return found
+}
+
+// diagnosable says how many bytes of a refused body may be opened: as many as its trailer names, when that is little; 0: none.
+func diagnosable(body []byte) int64 {
+	if len(body) < 18 { // header and trailer alone
+		return 0
+	}
+	named := int64(binary.LittleEndian.Uint32(body[len(body)-4:]))
+	if named > maxDiagnosed || named > openedLimit(len(body)) {
+		return 0
+	}
+	return named
+}

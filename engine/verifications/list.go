@@ -1,0 +1,182 @@
+package verifications
+
+import (
+	"context"
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"github.com/postern-mail/postern/engine/fault"
+	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/models/store"
+)
+
+var (
+	errBroken = fault.New(fault.Invalid, "body_incomplete", "The request ended before its body did.")
+	errDenied = fault.New(fault.Denied, "verifications_denied", "The verification log is for the company's staff, its reviewers and its customers.")
+	errCursor = fault.New(fault.Invalid, "bad_cursor", "This page's address is damaged. Start again from the first page.").At("cursor")
+	errWindow = fault.New(fault.Invalid, "window_too_wide", "Choose at most 92 days, the end after the beginning.").At("since")
+)
+
+const (
+	maxWindow   = 92 * 24 * time.Hour
+	usualWindow = 30 * 24 * time.Hour
+	mostRows    = 100_000 // of one export
+	exportPage  = 500
+)
+
+// Filter narrows the log. Cursor is Page.Next of the list before.
+type Filter struct {
+	Verdict, Reason, Source string
+	Webhook                 models.WebhookID
+	Tenant                  models.TenantID
+	Since, Until            time.Time
+	Search                  string // an event's id, the whole of it
+	Cursor                  string
+	Limit                   int // 0: 50; at most 200
+}
+
+// Page is one page of the log, the newest first. Next is empty at the end.
+type Page struct {
+	Verifications []models.Verification
+	Next          string
+}
+
+// scoped runs fn where the actor may look, with the query narrowed to what they may see.
+func (s *Service) scoped(ctx context.Context, actor models.Actor, f Filter, fn func(*store.Tx, store.VerificationQuery) error) error {
+	q := store.VerificationQuery{Verdict: f.Verdict, Reason: f.Reason, Source: f.Source, Webhook: f.Webhook, Tenant: f.Tenant,
+		EventID: strings.TrimSpace(f.Search), Since: f.Since, Until: f.Until}
+	run := func(tx *store.Tx) error { return fn(tx, q) }
+	switch {
+	case actor.Platform():
+		return s.store.OnPlatform(ctx, "read the verification log for staff", run)
+	case actor.Kind == models.ActorKey && !actor.Application.IsZero():
+		q.Application = actor.Application
+		if !actor.Tenant.IsZero() {
+			q.Tenant = actor.Tenant
+		}
+		return s.store.InApplication(ctx, actor.Application, run)
+	case actor.Kind == models.ActorMember && !actor.Tenant.IsZero():
+		q.Tenant = actor.Tenant
+		return s.store.InTenant(ctx, actor.Tenant, run)
+	default:
+		return errDenied
+	}
+}
+
+// List lists what the actor may see.
+func (s *Service) List(ctx context.Context, actor models.Actor, f Filter) (Page, error) {
+	at, id, err := readCursor(f.Cursor)
+	if err != nil {
+		return Page{}, err
+	}
+	limit := f.Limit
+	if limit <= 0 {
+		limit = 50
+	}
+	return s.page(ctx, actor, f, at, id, min(limit, 200))
+}
+
+func (s *Service) page(ctx context.Context, actor models.Actor, f Filter, at time.Time, id models.VerificationID, limit int) (Page, error) {
+	var p Page
+	err := s.scoped(ctx, actor, f, func(tx *store.Tx, q store.VerificationQuery) (err error) {
+		q.BeforeAt, q.BeforeID, q.Limit = at, id, limit+1
+		p.Verifications, err = tx.Verifications(q)
+		return err
+	})
+	if len(p.Verifications) > limit {
+		p.Verifications = p.Verifications[:limit]
+		last := p.Verifications[limit-1]
+		p.Next = base64.RawURLEncoding.EncodeToString([]byte(last.At.UTC().Format(time.RFC3339Nano) + " " + last.ID.String()))
+	}
+	return p, err
+}
+
+func readCursor(text string) (at time.Time, id models.VerificationID, err error) {
+	if text == "" {
+		return at, id, nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return at, id, errCursor
+	}
+	first, second, _ := strings.Cut(string(raw), " ")
+	at, errTime := time.Parse(time.RFC3339Nano, first)
+	id, errID := models.ParseID[models.VerificationID](second)
+	if errTime != nil || errID != nil {
+		return at, id, errCursor
+	}
+	return at, id, nil
+}
+
+// Find reads one row. What the actor may not see is not found.
+func (s *Service) Find(ctx context.Context, actor models.Actor, id models.VerificationID) (models.Verification, error) {
+	var row models.Verification
+	err := s.scoped(ctx, actor, Filter{}, func(tx *store.Tx, q store.VerificationQuery) (err error) {
+		row, err = tx.Verification(id)
+		if err == nil && !q.Tenant.IsZero() && (row.TenantID == nil || *row.TenantID != q.Tenant) {
+			row, err = models.Verification{}, store.ErrNotFound
+		}
+		return err
+	})
+	return row, err
+}
+
+// Count is how often a reason was given on one day.
+type Count struct {
+	Day     time.Time // midnight, UTC
+	Verdict string
+	Reason  string
+	Count   int
+}
+
+// Counts counts per day and reason, the oldest day first; days without calls are left out. The window is the last 30 days where Since is
+// zero, and 92 days at most.
+func (s *Service) Counts(ctx context.Context, actor models.Actor, f Filter) ([]Count, error) {
+	if f.Until.IsZero() {
+		f.Until = s.now().Add(time.Second)
+	}
+	if f.Since.IsZero() {
+		f.Since = f.Until.Add(-usualWindow)
+	}
+	if f.Since.After(f.Until) || f.Until.Sub(f.Since) > maxWindow {
+		return nil, errWindow
+	}
+	var out []Count
+	err := s.scoped(ctx, actor, f, func(tx *store.Tx, q store.VerificationQuery) error {
+		rows, err := tx.VerificationCounts(q)
+		out = make([]Count, len(rows))
+		for i, r := range rows {
+			out[i] = Count{Day: r.Day.UTC(), Verdict: r.Verdict, Reason: r.Reason, Count: r.Count}
+		}
+		return err
+	})
+	return out, err
+}
+
+// Export gives each row that the actor may see to each, the newest first, page by page: no connection is held while a slow reader takes them. It
+// stops at 100,000 rows and then says true.
+func (s *Service) Export(ctx context.Context, actor models.Actor, f Filter, each func(models.Verification) error) (bool, error) {
+	at, id, err := readCursor(f.Cursor)
+	if err != nil {
+		return false, err
+	}
+	for sent := 0; sent < mostRows; {
+		p, err := s.page(ctx, actor, f, at, id, exportPage)
+		if err != nil {
+			return false, err
+		}
+		for _, v := range p.Verifications {
+			if err := each(v); err != nil {
+				return false, err
+			}
+		}
+		if p.Next == "" {
+			return false, nil
+		}
+		sent += len(p.Verifications)
+		last := p.Verifications[len(p.Verifications)-1]
+		at, id = last.At, last.ID
+	}
+	return true, nil
+}

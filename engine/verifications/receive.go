@@ -1,0 +1,234 @@
+package verifications
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/postern-mail/postern/engine/sealed"
+	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/models/store"
+)
+
+// Header names of a v3 sender.
+const signatureHeader = "X-Nylas-Signature"
+
+// The sources of the log that are not a kind of endpoint.
+const unknownSource = "unknown"
+
+// The two verdicts.
+const (
+	accepted = "accepted"
+	refused  = "refused"
+)
+
+// endedKeys is how many secrets that have ended are still compared, to name the mistake.
+const endedKeys = 2
+
+// Request is one inbound call as the door saw it. Body is read here, and only where the endpoint exists.
+type Request struct {
+	Endpoint string // as it stood in the path
+	Header   http.Header
+	Length   int64 // Content-Length; -1: not said
+	Body     io.Reader
+	Addr     netip.Addr
+}
+
+// Receive checks one call and writes its row in the log; the row's Verdict and Reason say what to answer. An accepted event is recorded as seen
+// in the transaction of its row: of any number of equal calls one is OK and the others are Duplicate, also accepted. An error means that nothing
+// was logged and the sender must try again.
+func (s *Service) Receive(ctx context.Context, r Request) (models.Verification, error) {
+	start := s.now()
+	row := models.Verification{ID: models.NewID[models.VerificationID](start), At: start, Source: unknownSource, Verdict: refused}
+	if r.Addr.IsValid() {
+		row.Address = r.Addr.Unmap().WithZone("").String()
+	}
+	source, err := s.find(ctx, r.Endpoint)
+	if errors.Is(err, store.ErrNotFound) {
+		row.Reason = UnknownEndpoint
+		return s.note(ctx, row, nil)
+	}
+	if err != nil {
+		return row, err
+	}
+	e := source.endpoint
+	row.Source, row.EndpointID, row.ApplicationID, row.WebhookID = e.Kind, &e.ID, &e.ApplicationID, e.WebhookID
+	if len(e.Addresses) > 0 {
+		listed := within(e.Addresses, r.Addr)
+		if row.Listed = &listed; !listed {
+			row.Reason, row.Size = NotAllowlisted, max(r.Length, 0)
+			return s.note(ctx, row, nil)
+		}
+	}
+	call, err := read(r)
+	if err != nil {
+		return row, err
+	}
+	verdict := Check(call, source.keys, start)
+	row.Reason, row.Generation, row.Representation = verdict.Reason, verdict.Generation, verdict.Representation
+	row.EventID, row.EventType = verdict.EventID, verdict.EventType
+	row.Size = max(int64(len(call.Body)), r.Length)
+	if !call.Oversize {
+		row.Digest = models.BodyDigest(s.digestKey, call.Body)
+	}
+	if !verdict.Time.IsZero() {
+		row.SkewMS = start.Sub(verdict.Time).Milliseconds()
+	}
+	if verdict.Accepted {
+		row.Verdict = accepted
+	}
+	return s.note(ctx, row, verdict.signature)
+}
+
+// source is an endpoint with what its sender may sign with.
+type source struct {
+	endpoint models.InboundEndpoint
+	rows     []models.WebhookSecret
+	keys     []Key
+}
+
+// find reads the endpoint and its secrets, anew for each call: a rotation in another process holds from the next call on.
+func (s *Service) find(ctx context.Context, text string) (source, error) {
+	var out source
+	id, err := models.ParseID[models.EndpointID](text)
+	if err != nil {
+		return out, store.ErrNotFound
+	}
+	err = s.store.OnPlatform(ctx, "an inbound call names an endpoint, not a tenant", func(tx *store.Tx) (err error) {
+		if out.endpoint, err = tx.InboundEndpoint(id); err != nil || out.endpoint.WebhookID == nil {
+			return err
+		}
+		out.rows, err = tx.WebhookSecrets(out.endpoint.ApplicationID, *out.endpoint.WebhookID)
+		return err
+	})
+	if err != nil {
+		return out, fmt.Errorf("find inbound endpoint: %w", err)
+	}
+	out.keys, err = s.open(ctx, out.rows)
+	return out, err
+}
+
+// open takes the secrets out of the vault: those that count, and the latest that ended. One whose sealed value is gone is left out.
+func (s *Service) open(ctx context.Context, rows []models.WebhookSecret) ([]Key, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	var keys []Key
+	ended := 0
+	err := s.store.InTenant(ctx, models.PlatformSpace, func(tx *store.Tx) error {
+		keys, ended = nil, 0
+		for _, row := range rows {
+			if !row.Signs(s.now()) {
+				if ended++; ended > endedKeys {
+					break
+				}
+			}
+			value, err := s.safe.Open(ctx, tx, models.PlatformSpace, sealed.Owner{Kind: sealed.WebhookSecretOwner, ID: row.ID.String()}, "secret")
+			if errors.Is(err, sealed.ErrAbsent) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("open generation %d of webhook %s: %w", row.Generation, row.WebhookID, err)
+			}
+			keys = append(keys, Key{Generation: row.Generation, Secret: value, Until: row.ValidUntil})
+		}
+		return nil
+	})
+	return keys, err
+}
+
+// read takes the body, up to one byte over the cap. A length over the cap is enough: then nothing is read.
+func read(r Request) (Call, error) {
+	call := Call{Signatures: r.Header.Values(signatureHeader), Encodings: r.Header.Values("Content-Encoding")}
+	if r.Length > MaxBody {
+		call.Oversize = true
+		return call, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, MaxBody+1))
+	if err != nil {
+		return call, errBroken.Because(err)
+	}
+	call.Body, call.Oversize = body, len(body) > MaxBody
+	return call, nil
+}
+
+// note writes the row, and for a genuine event that it was seen, in one transaction.
+func (s *Service) note(ctx context.Context, row models.Verification, signature []byte) (models.Verification, error) {
+	err := s.store.OnPlatform(ctx, "write the verification log", func(tx *store.Tx) error {
+		v := row
+		if err := s.place(tx, &v, signature); err != nil {
+			return err
+		}
+		v.LatencyUS = int(min(s.now().Sub(v.At).Microseconds(), int64(time.Hour/time.Microsecond)))
+		if err := tx.InsertVerification(v); err != nil {
+			return err
+		}
+		row = v
+		return nil
+	})
+	if err != nil {
+		return row, fmt.Errorf("write the verification log: %w", err)
+	}
+	return row, nil
+}
+
+// place says what only the database knows: whether the event was seen before, whose it is, whether the signature is that of another body.
+func (s *Service) place(tx *store.Tx, v *models.Verification, signature []byte) error {
+	if v.EndpointID == nil || signature == nil {
+		return nil
+	}
+	scope := [16]byte(*v.EndpointID)
+	if v.WebhookID != nil {
+		scope = *v.WebhookID
+	}
+	digest := models.SignatureDigest(s.digestKey, scope, signature)
+	if v.Verdict == refused {
+		// A MAC alone cannot tell an altered body from a wrong secret. A signature that was genuine once can: its body was another one.
+		if v.Reason != WrongSecret {
+			return nil
+		}
+		known, err := tx.KnowsSignature(digest)
+		if known {
+			v.Reason = AlteredBody
+		}
+		return err
+	}
+	first, err := tx.NoteSeen(*v.EndpointID, v.EventID, v.At)
+	if err != nil {
+		return err
+	}
+	if !first {
+		v.Reason = Duplicate
+	}
+	if err := tx.NoteSignature(digest, v.At); err != nil {
+		return err
+	}
+	event, err := models.ParseID[models.EventID](v.EventID)
+	if err != nil || v.WebhookID == nil {
+		return nil //nolint:nilerr // another sender's id: it is no event of ours
+	}
+	d, err := tx.DeliveryOfEvent(*v.WebhookID, event)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	v.TenantID = d.TenantID
+	return err
+}
+
+// within says whether the address is in one of the ranges, each a CIDR or a single address. What cannot be read lets nobody in.
+func within(ranges []string, a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	for _, text := range ranges {
+		if p, err := netip.ParsePrefix(text); err == nil && p.Contains(a) {
+			return true
+		}
+		if one, err := netip.ParseAddr(text); err == nil && one == a {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,88 @@
+package verifications
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/postern-mail/postern/engine/sealed"
+	"github.com/postern-mail/postern/models/store"
+)
+
+// Config is what the service works with. All fields must be set.
+type Config struct {
+	Store     *store.Store
+	Safe      *sealed.Safe
+	DigestKey []byte // keys the digests of bodies and signatures; webhooks gets the same
+	Now       func() time.Time
+	Logger    *slog.Logger
+}
+
+// Service receives signed requests and lists the log. It is safe for concurrent use.
+type Service struct {
+	store     *store.Store
+	safe      *sealed.Safe
+	digestKey []byte
+	clock     func() time.Time
+	log       *slog.Logger
+}
+
+// New makes the service. It starts no work.
+func New(c Config) *Service {
+	return &Service{store: c.Store, safe: c.Safe, digestKey: c.DigestKey, clock: c.Now, log: c.Logger}
+}
+
+// now is the time as the database keeps it.
+func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+const (
+	seenFor      = 30 * 24 * time.Hour // an event that comes again within it counts once
+	signatureFor = 8 * 24 * time.Hour
+	pruneBatch   = 5000
+)
+
+// prune is the job that forgets old events and signatures.
+type prune struct{}
+
+// Kind names the job.
+func (prune) Kind() string { return "prune_inbound" }
+
+type pruneWorker struct {
+	river.WorkerDefaults[prune]
+	service *Service
+}
+
+// Work forgets in small batches, so that no lock is held long.
+func (w *pruneWorker) Work(ctx context.Context, _ *river.Job[prune]) error {
+	s := w.service
+	for {
+		most := 0
+		err := s.store.OnPlatform(ctx, "forget what no event can repeat any more", func(tx *store.Tx) error {
+			events, err := tx.ForgetSeen(s.now().Add(-seenFor), pruneBatch)
+			if err != nil {
+				return err
+			}
+			signatures, err := tx.ForgetSignatures(s.now().Add(-signatureFor), pruneBatch)
+			most = max(events, signatures)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("prune: %w", err)
+		}
+		if most < pruneBatch {
+			return nil
+		}
+	}
+}
+
+// Workers registers the jobs.
+func (s *Service) Workers(w *river.Workers) { river.AddWorker(w, &pruneWorker{service: s}) }
+
+// Periodic lists the jobs that come round by themselves.
+func (s *Service) Periodic() []*river.PeriodicJob {
+	return []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(time.Hour),
+		func() (river.JobArgs, *river.InsertOpts) { return prune{}, nil }, nil)}
+}
