@@ -16,13 +16,15 @@ const (
 	SMTPPort = "smtp_port"
 	SMTPTLS  = "smtp_tls"
 	SMTPUser = "smtp_username" // defaults to the login
+	SentCopy = "sent_copy"     // ByServer where submission itself files a copy among the sent messages
 )
 
-// The ways a mail connection is protected.
+// Values of settings: how a mail connection is protected, and who keeps the copy of what is sent.
 const (
 	TLS      = "tls"
 	StartTLS = "starttls"
 	Plain    = "none"
+	ByServer = "server"
 )
 
 // Account is one mailbox as a connector reaches it. It is cheap to make for each call: what is kept between calls is kept

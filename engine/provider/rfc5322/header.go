@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	mostFields  = 1000
+	mostFields  = 20_000
 	mostIDs     = 100
 	mostAddress = 2000
 )

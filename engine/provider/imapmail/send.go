@@ -1,0 +1,243 @@
+package imapmail
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-smtp"
+
+	"github.com/postern-mail/postern/engine/email"
+	"github.com/postern-mail/postern/engine/fault"
+	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/provider/rfc5322"
+)
+
+const (
+	sendMost  = 36 << 20 // 25 MB of attachments, encoded
+	smtpBytes = 256 << 10
+)
+
+var errSendTooLarge = fault.New(fault.Invalid, "message_too_large", "The message is larger than the mail server takes.").At("attachments")
+
+// Send submits a draft and keeps a copy among the sent messages, unless the server does that by itself (provider.SentCopy). Once the
+// server has taken the message, Send succeeds: a copy that could not be kept only means an answer without an ID.
+func (m *Mail) Send(ctx context.Context, a provider.Account, d email.Draft) (email.Message, error) {
+	from := email.Address{Email: a.Address}
+	raw, to, err := m.compose(&d, from)
+	if err != nil {
+		return email.Message{}, err
+	}
+	if len(d.From) > 0 {
+		from = d.From[0]
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*m.commandTimeout)
+	defer cancel()
+	if err := m.submit(ctx, a, from.Email, to, raw); err != nil {
+		return email.Message{}, err
+	}
+	out := rfc5322.Read(raw, email.Standard)
+	out.Date, out.Size = m.now().UTC(), int64(len(raw))
+	m.keep(ctx, a, raw, &out)
+	return out, nil
+}
+
+func (m *Mail) compose(d *email.Draft, from email.Address) ([]byte, []email.Address, error) {
+	if d.Raw != nil {
+		raw, err := io.ReadAll(io.LimitReader(d.Raw, sendMost+1))
+		if err != nil {
+			return nil, nil, fault.New(fault.Invalid, "message_unreadable", "The message ended before its end.").Because(err)
+		}
+		if len(raw) > sendMost {
+			return nil, nil, errSendTooLarge
+		}
+		sender, named, _ := rfc5322.Recipients(raw)
+		if len(d.Recipients()) == 0 {
+			d.To = named
+		}
+		if len(d.From) == 0 {
+			d.From = sender
+		}
+		check := email.Draft{From: d.From, To: d.To, Cc: d.Cc, Bcc: d.Bcc}
+		return rfc5322.WithoutBcc(raw), d.Recipients(), check.Check()
+	}
+	if err := d.Check(); err != nil {
+		return nil, nil, err
+	}
+	if d.MessageID == "" {
+		var id [16]byte
+		_, _ = rand.Read(id[:])
+		d.MessageID = hex.EncodeToString(id[:]) + "@" + domain(from.Email)
+	}
+	var out bytes.Buffer
+	if err := rfc5322.Write(&capped{&out, sendMost}, *d, from, m.now()); err != nil {
+		return nil, nil, err
+	}
+	return out.Bytes(), d.Recipients(), nil
+}
+
+func domain(address string) string {
+	if i := strings.LastIndexByte(address, '@'); i >= 0 && i+1 < len(address) {
+		return address[i+1:]
+	}
+	return "localhost"
+}
+
+type capped struct {
+	w    io.Writer
+	left int
+}
+
+func (c *capped) Write(p []byte) (int, error) {
+	if c.left -= len(p); c.left < 0 {
+		return 0, errSendTooLarge
+	}
+	return c.w.Write(p)
+}
+
+// submit speaks SMTP submission (RFC 6409).
+func (m *Mail) submit(ctx context.Context, a provider.Account, from string, to []email.Address, raw []byte) error {
+	c, w, err := m.smtpLogin(ctx, smtpServer(a.Settings), a)
+	if err != nil {
+		return err
+	}
+	defer w.kill()
+	stop := context.AfterFunc(ctx, w.kill)
+	defer stop()
+	if most, ok := c.MaxMessageSize(); ok && most > 0 && len(raw) > most {
+		return errSendTooLarge
+	}
+	if err := c.Mail(from, nil); err != nil {
+		return smtpFault(w, err, provider.ErrScopeMissing)
+	}
+	for _, x := range to {
+		if err := c.Rcpt(x.Email, nil); err != nil {
+			return smtpFault(w, err, provider.ErrRecipientRefused)
+		}
+	}
+	data, err := c.Data()
+	if err != nil {
+		return smtpFault(w, err, provider.ErrBadAnswer)
+	}
+	if _, err := data.Write(raw); err != nil {
+		return smtpFault(w, err, provider.ErrBadAnswer)
+	}
+	if err := data.Close(); err != nil {
+		return smtpFault(w, err, provider.ErrBadAnswer)
+	}
+	_ = c.Quit()
+	return nil
+}
+
+func (m *Mail) smtpLogin(ctx context.Context, s server, a provider.Account) (*smtp.Client, *wire, error) {
+	credential, err := a.Credential(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	// STARTTLS is left to go-smtp here, which throws away what it had buffered before the handshake.
+	w, err := m.open(ctx, s, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, w.kill)
+	defer stop()
+	deadline, _ := ctx.Deadline()
+	w.allow(smtpBytes, deadline)
+	var c *smtp.Client
+	if s.protection == provider.StartTLS {
+		config := m.guard.TLSConfig(s.host)
+		if m.roots != nil {
+			config.RootCAs = m.roots
+		}
+		c, err = smtp.NewClientStartTLS(w, config)
+	} else {
+		c = smtp.NewClient(w)
+		err = c.Hello("localhost")
+	}
+	if err != nil {
+		w.kill()
+		var refused *smtp.SMTPError
+		if s.protection == provider.StartTLS && (errors.As(err, &refused) || strings.Contains(err.Error(), "STARTTLS")) {
+			return nil, nil, provider.ErrNoTLS.Because(plain(err))
+		}
+		return nil, nil, provider.ErrUnreachable.Because(firstOf(w.why(), plain(err)))
+	}
+	c.CommandTimeout, c.SubmissionTimeout = 30*time.Second, 2*time.Minute
+	user := a.Settings[provider.SMTPUser]
+	if user == "" {
+		user = loginName(a)
+	}
+	mech, err := mechanism(user, credential, c.SupportsAuth)
+	if err == nil && mech == nil {
+		err = errors.New("no way to log in is offered")
+	}
+	if err == nil {
+		err = c.Auth(mech)
+	}
+	if err != nil {
+		w.kill()
+		return nil, nil, smtpFault(w, err, provider.ErrCredentialRefused)
+	}
+	return c, w, nil
+}
+
+// smtpFault reads the reply codes of RFC 5321 and RFC 4954. refused is what a permanent no means at this step.
+func smtpFault(w *wire, err error, refused *fault.Error) error {
+	var no *smtp.SMTPError
+	if w.why() != nil || !errors.As(err, &no) {
+		return provider.ErrBadAnswer.Because(firstOf(w.why(), plain(err)))
+	}
+	switch {
+	case no.Code == 535 || no.Code == 534 || no.Code == 530:
+		return provider.ErrCredentialRefused.Because(plain(err))
+	case no.Code == 552 || no.Code == 523:
+		return errSendTooLarge.Because(plain(err))
+	case no.Code >= 500:
+		return refused.Because(plain(err))
+	}
+	return provider.ErrBadAnswer.Because(plain(err))
+}
+
+// keep files the copy, and finds out the id it got.
+func (m *Mail) keep(ctx context.Context, a provider.Account, raw []byte, out *email.Message) {
+	_ = m.with(ctx, a, "", false, func(s *session) error {
+		sent, err := s.special(ctx, email.Sent)
+		if err != nil {
+			return err
+		}
+		out.Folders = []string{folderID(sent)}
+		if a.Settings[provider.SentCopy] == provider.ByServer {
+			if err := s.use(sent, false); err != nil {
+				return err
+			}
+			s.allow(ctx, searchBytes)
+			set, err := s.uids(&imap.SearchCriteria{Header: []imap.SearchCriteriaHeaderField{{Key: "Message-ID", Value: out.MessageID}}})
+			if at := takeBelow(set, 0, 1); err == nil && len(at) == 1 {
+				out.ID = messageID(sent, s.validity, at[0])
+			}
+			return err
+		}
+		s.allow(ctx, selectBytes)
+		cmd := s.client.Append(sent, int64(len(raw)), &imap.AppendOptions{Flags: []imap.Flag{imap.FlagSeen}})
+		if _, err := cmd.Write(raw); err != nil {
+			return err
+		}
+		if err := cmd.Close(); err != nil {
+			return err
+		}
+		data, err := cmd.Wait()
+		if err == nil && data.UID != 0 && data.UIDValidity != 0 {
+			out.ID = messageID(sent, data.UIDValidity, data.UID)
+		}
+		return err
+	})
+	if out.ThreadID == "" {
+		out.ThreadID = "m" + out.ID
+	}
+}

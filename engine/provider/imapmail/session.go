@@ -1,0 +1,83 @@
+package imapmail
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"github.com/postern-mail/postern/engine/provider"
+)
+
+const (
+	selectBytes = 256 << 10
+	searchBytes = 8 << 20 // a million numbers
+)
+
+// session is one logged-in connection, used by one caller at a time.
+type session struct {
+	mail     *Mail
+	client   *imapclient.Client
+	wire     *wire
+	folder   string // selected; empty = none
+	write    bool   // selected for writing
+	validity uint32
+	since    time.Time   // idle since; guarded by Mail.mu
+	timer    *time.Timer // guarded by Mail.mu
+}
+
+// end closes the socket without waiting for anybody.
+func (s *session) end() { s.wire.kill() }
+
+// allow gives the next command its bytes, and the time that the caller has left.
+func (s *session) allow(ctx context.Context, bytes int64) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(s.mail.commandTimeout)
+	}
+	s.wire.allow(bytes, deadline)
+}
+
+// use selects folder, or brings the selected one up to date.
+func (s *session) use(folder string, write bool) error {
+	if folder == "" {
+		if s.folder != "" {
+			return s.client.Noop().Wait()
+		}
+		return nil
+	}
+	if s.folder == folder && (s.write || !write) {
+		// New mail and expunged mail may be told of only here, before sequence numbers are used.
+		return s.client.Noop().Wait()
+	}
+	s.folder = ""
+	data, err := s.client.Select(folder, &imap.SelectOptions{ReadOnly: !write}).Wait()
+	if err != nil {
+		return selectFault(err)
+	}
+	s.folder, s.write, s.validity = folder, write, data.UIDValidity
+	return nil
+}
+
+// selectFault: a server need not say why it cannot select; a plain NO to SELECT is an absent folder (RFC 3501 section 6.3.1).
+func selectFault(err error) error {
+	var no *imap.Error
+	if errors.As(err, &no) && no.Type == imap.StatusResponseTypeNo {
+		switch no.Code {
+		case "", imap.ResponseCodeNonExistent, imap.ResponseCodeTryCreate, imap.ResponseCodeCannot:
+			return provider.ErrFolderNotFound.Because(plain(err))
+		}
+	}
+	return err
+}
+
+func (s *session) count() uint32 {
+	if box := s.client.Mailbox(); box != nil {
+		return box.NumMessages
+	}
+	return 0
+}
+
+func (s *session) has(c imap.Cap) bool { return s.client.Caps().Has(c) }
