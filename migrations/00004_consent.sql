@@ -118,6 +118,7 @@ CREATE TABLE connect_flows (
     user_agent       text NOT NULL DEFAULT '',
     PRIMARY KEY (tenant_id, id)
 );
+CREATE INDEX connect_flows_of_grant ON connect_flows (tenant_id, grant_id) WHERE code_hash IS NOT NULL AND code_spent_at IS NULL;
 CREATE INDEX connect_flows_by_expiry ON connect_flows (expires_at);
 
 CREATE TABLE token_families (

@@ -1,0 +1,404 @@
+package grants
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postern-mail/postern/engine/fault"
+	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/secret"
+	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/models/store"
+)
+
+// flowLife is how long a person has from the first page to the provider's answer.
+const flowLife = 30 * time.Minute
+
+// AuthRequest is GET /v3/connect/auth as it came.
+type AuthRequest struct {
+	ClientID, RedirectURI, ResponseType, Provider, Scope, State, LoginHint, Prompt, AccessType string
+	CodeChallenge, CodeChallengeMethod, CredentialID, WorkspaceID                              string
+	Addr                                                                                       netip.Addr
+	UserAgent                                                                                  string
+}
+
+// AuthError is a wrong request whose redirect URI is registered: the program is told at its own address (RFC 6749 section 4.1.2.1).
+type AuthError struct {
+	Fault       *fault.Error
+	RedirectURL string
+}
+
+// Error implements error.
+func (e *AuthError) Error() string { return e.Fault.Error() }
+
+// Unwrap gives the fault.
+func (e *AuthError) Unwrap() error { return e.Fault }
+
+// The faults that are never redirected: who asks, or where to, is not known.
+var (
+	errClient   = fault.New(fault.Invalid, "invalid_client", "No application has this client_id.").At("client_id")
+	errRedirect = fault.New(fault.Invalid, "redirect_uri_not_registered", "This redirect_uri is not registered for the application. It is compared byte for byte: scheme, host, port, path and every slash.").At("redirect_uri")
+)
+
+// BeginAuth starts a connect flow that a program asked for, and gives its id: the consent page is at BaseURL + "/connect/flow/" + id. It binds no browser:
+// that is done by the POST of the consent page. An *AuthError may be told at the program's address; every other error must not be redirected.
+func (s *Service) BeginAuth(ctx context.Context, r AuthRequest) (models.FlowID, error) {
+	application, err := models.ParseID[models.ApplicationID](r.ClientID)
+	if err != nil {
+		return models.FlowID{}, errClient
+	}
+	var app models.Application
+	var callback models.CallbackURI
+	err = s.store.OnPlatform(ctx, "read the application that asks for consent", func(tx *store.Tx) (err error) {
+		if app, err = tx.Application(application); err != nil {
+			return errClient.Because(err)
+		}
+		if callback, err = tx.CallbackURIByURL(application, r.RedirectURI); absent(err) {
+			return errRedirect
+		}
+		return err
+	})
+	if err != nil {
+		return models.FlowID{}, err
+	}
+	f := models.ConnectFlow{ID: models.NewID[models.FlowID](s.clock()), ApplicationID: application, RedirectURI: callback.URL, Platform: callback.Platform, ClientState: r.State,
+		LoginHint: r.LoginHint, Prompt: r.Prompt, Challenge: r.CodeChallenge, Offline: r.AccessType == "offline", CreatedAt: s.now(), ExpiresAt: s.now().Add(flowLife),
+		UserAgent: r.UserAgent, Address: addr(r.Addr)}
+	if bad := s.fillAuth(ctx, &f, r, app); bad != nil {
+		var known *fault.Error
+		if errors.As(bad, &known) && known.Kind == fault.Invalid {
+			return models.FlowID{}, &AuthError{Fault: known, RedirectURL: returnURL(f, "", known.Code, known.Public)}
+		}
+		return models.FlowID{}, bad
+	}
+	err = s.store.InTenant(ctx, f.TenantID, func(tx *store.Tx) error {
+		if t, err := tx.Tenant(f.TenantID); err != nil || t.State != models.TenantActive {
+			return store.ErrNotFound
+		}
+		return tx.InsertConnectFlow(f)
+	})
+	if absent(err) {
+		bad := fault.New(fault.Invalid, "invalid_request", "The workspace_id is not one of this installation's organisations.").At("workspace_id")
+		return models.FlowID{}, &AuthError{Fault: bad, RedirectURL: returnURL(f, "", bad.Code, bad.Public)}
+	}
+	if err != nil {
+		return models.FlowID{}, fmt.Errorf("begin a connect flow: %w", err)
+	}
+	return f.ID, nil
+}
+
+// fillAuth checks the rest of the request. Its Invalid faults carry the OAuth word as code.
+func (s *Service) fillAuth(ctx context.Context, f *models.ConnectFlow, r AuthRequest, app models.Application) error {
+	bad := func(field, text string) error { return fault.New(fault.Invalid, "invalid_request", text).At(field) }
+	switch {
+	case r.ResponseType == "adminconsent":
+		return fault.New(fault.Invalid, "unsupported_response_type", "Admin consent is not offered by this installation.").At("response_type")
+	case r.ResponseType != "code":
+		return fault.New(fault.Invalid, "unsupported_response_type", "The response_type must be \"code\".").At("response_type")
+	case len(r.State) > 2048:
+		return bad("state", "The state is longer than 2048 characters.")
+	case len(r.CodeChallenge) > 512:
+		return bad("code_challenge", "The code_challenge is longer than 512 characters.")
+	case r.AccessType != "" && r.AccessType != "online" && r.AccessType != "offline":
+		return bad("access_type", "The access_type must be \"online\" or \"offline\".")
+	case r.CredentialID != "":
+		return bad("credential_id", "No connector credential has this id.")
+	}
+	if r.CodeChallenge != "" {
+		switch f.ChallengeMethod = strings.ToLower(r.CodeChallengeMethod); f.ChallengeMethod {
+		case "":
+			f.ChallengeMethod = "plain"
+		case "plain", "s256":
+		default:
+			return bad("code_challenge_method", "The code_challenge_method must be \"S256\" or \"plain\".")
+		}
+	} else if r.CodeChallengeMethod != "" {
+		return bad("code_challenge", "A code_challenge_method was given without a code_challenge.")
+	}
+	if f.Challenge == "" && f.Platform != "web" {
+		return bad("code_challenge", "This callback URI belongs to a platform that cannot keep a secret: send a code_challenge (PKCE).")
+	}
+	switch {
+	case r.WorkspaceID != "":
+		tenant, err := models.ParseID[models.TenantID](r.WorkspaceID)
+		if err != nil {
+			return bad("workspace_id", "The workspace_id is not an id.")
+		}
+		f.TenantID = tenant
+	case app.DefaultTenantID != nil:
+		f.TenantID = *app.DefaultTenantID
+	default:
+		return bad("workspace_id", "Name the organisation with workspace_id: this application has no default one.")
+	}
+	return s.fillChoice(ctx, f, r)
+}
+
+func (s *Service) fillChoice(ctx context.Context, f *models.ConnectFlow, r AuthRequest) error {
+	choices, err := s.choices(ctx, f.ApplicationID)
+	if err != nil {
+		return err
+	}
+	asked := strings.FieldsFunc(r.Provider, func(c rune) bool { return c == ',' || c == ' ' })
+	for _, name := range asked {
+		if !slices.Contains(choices, name) {
+			return fault.New(fault.Invalid, "invalid_request", "This application has no connector for the provider asked for.").At("provider")
+		}
+	}
+	if f.Providers = choices; len(asked) > 0 {
+		f.Providers = asked
+	}
+	if len(f.Providers) == 0 {
+		return fault.New(fault.Invalid, "invalid_request", "This application has no connector yet.").At("provider")
+	}
+	if r.Scope != "" {
+		f.ScopesRequested = strings.Fields(r.Scope)
+		if len(f.ScopesRequested) > 50 || len(r.Scope) > 4000 {
+			return fault.New(fault.Invalid, "invalid_scope", "Too many scopes.").At("scope")
+		}
+		if len(f.Providers) == 1 {
+			for _, scope := range f.ScopesRequested {
+				if _, known := provider.ScopeOf(f.Providers[0], scope); !known && len(provider.ScopesOf(f.Providers[0])) > 0 {
+					return fault.New(fault.Invalid, "invalid_scope", "The provider has no such scope: %s", clip(scope)).At("scope")
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func clip(text string) string {
+	if len(text) > 80 {
+		return text[:80] + "…"
+	}
+	return text
+}
+
+func addr(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.Unmap().String()
+}
+
+// returnURL is where a program's flow ends: its registered address with a code, or with an OAuth error, and its state as it came. A flow of a link has none.
+func returnURL(f models.ConnectFlow, code, word, description string) string {
+	if f.RedirectURI == "" {
+		return ""
+	}
+	u, err := url.Parse(f.RedirectURI)
+	if err != nil {
+		return ""
+	}
+	q := u.Query()
+	if code != "" {
+		q.Set("code", code)
+	} else {
+		q.Set("error", word)
+		q.Set("error_description", description)
+		q.Set("error_code", "400")
+	}
+	if f.ClientState != "" {
+		q.Set("state", f.ClientState)
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// Choice is one provider on the consent page.
+type Choice struct {
+	Name, Label string
+	Password    bool             // opened by a password form of ours, not at the provider
+	Scopes      []provider.Scope // what would be asked of it
+}
+
+// Consent is all that the first page of a flow says.
+type Consent struct {
+	Application   models.Application
+	Tenant        models.Tenant
+	Company       string
+	Region        string
+	Requester     string // who made the link; empty for a program's flow
+	Choices       []Choice
+	Capabilities  []provider.Capability // what the app will be able to do
+	ExpectedEmail string
+	LoginHint     string
+	Reconnect     bool
+	ExpiresAt     time.Time
+	Flow          models.FlowID // zero: the page of a link, before any flow
+}
+
+// The faults of a link or flow that cannot be walked any more.
+var (
+	ErrLinkSpent = fault.New(fault.Gone, "link_spent", "This link has been used, withdrawn, or is past its time. Ask the person who sent it for a new one.")
+	ErrFlowSpent = fault.New(fault.Gone, "flow_spent", "This page has been used already, or stood open too long. Nothing was connected. Start again from the link or the app that sent you here.")
+	errBrowser   = fault.New(fault.Denied, "flow_of_another_browser", "This sign-in was started in another browser, so it was stopped and nothing was connected. Start again from the link or the app that sent you here.")
+)
+
+// OpenLink reads what the page of a connect link says. It changes nothing: opening a link neither uses it nor binds a browser.
+func (s *Service) OpenLink(ctx context.Context, token secret.Text) (Consent, error) {
+	l, err := s.link(ctx, token)
+	if err != nil {
+		return Consent{}, err
+	}
+	return s.consent(ctx, linkFlow(l))
+}
+
+func (s *Service) link(ctx context.Context, token secret.Text) (models.ConnectLink, error) {
+	tenant, id, err := s.store.FindLink(ctx, models.HashToken(token.Reveal()))
+	if err != nil {
+		return models.ConnectLink{}, err
+	}
+	var l models.ConnectLink
+	err = s.store.InTenant(ctx, tenant, func(tx *store.Tx) (err error) {
+		l, err = tx.ConnectLink(tenant, id)
+		return err
+	})
+	if err != nil {
+		return l, fmt.Errorf("read a connect link: %w", err)
+	}
+	if l.State(s.now()) != "open" {
+		return l, ErrLinkSpent
+	}
+	return l, nil
+}
+
+// linkFlow is the flow that a link would start.
+func linkFlow(l models.ConnectLink) models.ConnectFlow {
+	f := models.ConnectFlow{TenantID: l.TenantID, ApplicationID: l.ApplicationID, LinkID: &l.ID, GrantID: l.GrantID, ExpectedEmail: l.ExpectedEmail, LoginHint: l.ExpectedEmail,
+		Capabilities: l.Capabilities, Platform: "web", ExpiresAt: l.ExpiresAt}
+	if l.Provider != "" {
+		f.Providers = models.Strings{l.Provider}
+	}
+	return f
+}
+
+// OpenFlow reads what the page of a program's flow says. It changes nothing.
+func (s *Service) OpenFlow(ctx context.Context, id models.FlowID) (Consent, error) {
+	f, err := s.flow(ctx, id)
+	if err != nil {
+		return Consent{}, err
+	}
+	if f.SpentAt != nil || !s.now().Before(f.ExpiresAt) {
+		return Consent{}, ErrFlowSpent
+	}
+	c, err := s.consent(ctx, f)
+	c.Flow = id
+	return c, err
+}
+
+func (s *Service) flow(ctx context.Context, id models.FlowID) (models.ConnectFlow, error) {
+	var f models.ConnectFlow
+	tenant, err := s.store.FindFlow(ctx, id)
+	if err != nil {
+		return f, err
+	}
+	err = s.store.InTenant(ctx, tenant, func(tx *store.Tx) (err error) {
+		f, err = tx.ConnectFlow(tenant, id)
+		return err
+	})
+	if err != nil {
+		return f, fmt.Errorf("read a connect flow: %w", err)
+	}
+	return f, nil
+}
+
+func (s *Service) consent(ctx context.Context, f models.ConnectFlow) (Consent, error) {
+	c := Consent{Company: s.company, Region: s.region, ExpectedEmail: f.ExpectedEmail, LoginHint: f.LoginHint, Reconnect: f.GrantID != nil, ExpiresAt: f.ExpiresAt}
+	var rows []models.Connector
+	err := s.store.OnPlatform(ctx, "name who asks for consent", func(tx *store.Tx) (err error) {
+		if c.Application, err = tx.Application(f.ApplicationID); err != nil {
+			return err
+		}
+		if c.Tenant, err = tx.Tenant(f.TenantID); err != nil {
+			return err
+		}
+		if f.LinkID != nil {
+			l, err := tx.ConnectLink(f.TenantID, *f.LinkID)
+			if err != nil {
+				return err
+			}
+			c.Requester = l.CreatedBy
+		}
+		rows, err = tx.Connectors(f.ApplicationID)
+		return err
+	})
+	if err != nil {
+		return c, fmt.Errorf("read what a consent page says: %w", err)
+	}
+	can := map[provider.Capability]bool{}
+	for _, row := range rows {
+		connector, err := s.providers.Connector(row.Provider)
+		if err != nil || len(f.Providers) > 0 && !slices.Contains(f.Providers, row.Provider) {
+			continue
+		}
+		choice := Choice{Name: row.Provider, Label: connector.Label()}
+		_, choice.Password = connector.(provider.Password)
+		scopes := s.scopes(f, row, connector)
+		for _, name := range scopes {
+			scope, known := provider.ScopeOf(row.Provider, name)
+			if !known {
+				scope = provider.Scope{Name: name, Short: name}
+			}
+			choice.Scopes = append(choice.Scopes, scope)
+		}
+		for _, capability := range provider.CapabilitiesOf(row.Provider, scopes) {
+			can[capability] = true
+		}
+		c.Choices = append(c.Choices, choice)
+	}
+	if len(c.Choices) == 0 {
+		return c, fault.New(fault.Gone, "no_connector", "The provider of this link is not offered any more. Ask the person who sent it for a new one.")
+	}
+	for _, capability := range provider.Capabilities() {
+		if can[capability] {
+			c.Capabilities = append(c.Capabilities, capability)
+		}
+	}
+	return c, nil
+}
+
+// scopes decides what is asked of a provider: what the flow names, else what its capabilities need, else the connector's own, else the provider's
+// default. The provider app caps the first; a smaller wish is never widened.
+func (s *Service) scopes(f models.ConnectFlow, row models.Connector, connector provider.Connector) []string {
+	oauth, ok := connector.(provider.OAuth)
+	switch {
+	case !ok:
+		return nil
+	case len(f.ScopesRequested) > 0:
+		return withIdentity(row.Provider, f.ScopesRequested)
+	case len(f.Capabilities) > 0:
+		return provider.ScopesFor(row.Provider, capabilities(f.Capabilities))
+	case len(row.Scopes) > 0:
+		return withIdentity(row.Provider, row.Scopes)
+	default:
+		return withIdentity(row.Provider, oauth.DefaultScopes())
+	}
+}
+
+// withIdentity names scopes as they go over the wire and adds those that are always asked for: who the person is.
+func withIdentity(name string, scopes []string) []string {
+	var out []string
+	add := func(scope string) {
+		if !slices.Contains(out, scope) {
+			out = append(out, scope)
+		}
+	}
+	for _, scope := range provider.ScopesOf(name) {
+		if scope.Identity {
+			add(scope.Name)
+		}
+	}
+	for _, wanted := range scopes {
+		if scope, known := provider.ScopeOf(name, wanted); known {
+			wanted = scope.Name
+		}
+		add(wanted)
+	}
+	return out
+}

@@ -1,0 +1,133 @@
+package grants
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/models/store"
+)
+
+// The two ways of cutting a grant.
+const (
+	actRevoke = "revoke"
+	actDelete = "delete"
+)
+
+// Revoke cuts access now: in one transaction every token of ours dies, the API refuses the grant, and the credential leaves the grant for the
+// severance, whose worker tells the provider, destroys the credential and writes the receipt. The record stays; a reconnect revives it.
+func (s *Service) Revoke(ctx context.Context, actor models.Actor, id models.GrantID, reason string) (models.Severance, error) {
+	return s.cut(ctx, actor, id, actRevoke, reason)
+}
+
+// Delete does what Revoke does, and the record is gone: the next consent makes a new id. A grant that was revoked before can be deleted.
+func (s *Service) Delete(ctx context.Context, actor models.Actor, id models.GrantID, reason string) (models.Severance, error) {
+	return s.cut(ctx, actor, id, actDelete, reason)
+}
+
+func (s *Service) cut(ctx context.Context, actor models.Actor, id models.GrantID, act, reason string) (models.Severance, error) {
+	g, err := s.Find(ctx, actor, id)
+	if err != nil {
+		return models.Severance{}, err
+	}
+	var severance models.Severance
+	err = s.store.InTenant(ctx, g.TenantID, func(tx *store.Tx) error {
+		if g, err = tx.GrantForUpdate(g.TenantID, id); err != nil {
+			return err
+		}
+		if severance, err = s.sever(ctx, tx, actor, g, act, reason); err != nil {
+			return err
+		}
+		return s.end(ctx, tx, actor, g, act, reason, severance.CutAt)
+	})
+	if err != nil {
+		return models.Severance{}, fmt.Errorf("%s a grant: %w", act, err)
+	}
+	s.providers.Close(s.tokens.Account(g).Key)
+	return severance, nil
+}
+
+// sever hands the credential over and enqueues the work at the provider. A grant that was revoked before has nothing left to hand over: its first severance stands.
+func (s *Service) sever(ctx context.Context, tx *store.Tx, actor models.Actor, g models.Grant, act, reason string) (models.Severance, error) {
+	if g.Status == models.GrantRevoked {
+		if act == actRevoke {
+			return models.Severance{}, ErrAlreadyRevoked
+		}
+		before, err := tx.Severances(store.SeveranceQuery{Tenant: g.TenantID, Grant: g.ID, Limit: 1})
+		if err != nil || len(before) == 0 {
+			return models.Severance{CutAt: s.now()}, err
+		}
+		before[0].CutAt = s.now()
+		return before[0], nil
+	}
+	now := s.now()
+	v := models.Severance{TenantID: g.TenantID, ID: models.NewID[models.SeveranceID](now), ApplicationID: g.ApplicationID, GrantID: g.ID, Act: act,
+		Provider: g.Provider, Subject: g.Subject, Email: g.Email, Reason: reason, Actor: actor.Label, ActorID: actor.ID, CutAt: now, NextTryAt: &now}
+	if err := tx.InsertSeverance(v); err != nil {
+		return v, err
+	}
+	if err := s.tokens.Detach(ctx, tx, g.TenantID, g.ID, v.ID); err != nil {
+		return v, err
+	}
+	return v, s.outbox.Job(ctx, tx, Sever{Tenant: v.TenantID, Severance: v.ID}, &river.InsertOpts{MaxAttempts: severTries})
+}
+
+// end makes the grant dead for us and records it.
+func (s *Service) end(ctx context.Context, tx *store.Tx, actor models.Actor, g models.Grant, act, reason string, at time.Time) error {
+	if _, err := tx.RevokeTokenFamiliesOfGrant(g.TenantID, g.ID, at, "grant_"+act); err != nil {
+		return err
+	}
+	if err := tx.BurnConnectCodes(g.TenantID, g.ID, at); err != nil {
+		return err
+	}
+	entry := objectOf(g)
+	entry.Action, entry.Detail = "grant."+act, map[string]string{"provider": g.Provider, "reason": reason}
+	if err := s.audit.Append(ctx, tx, actor, entry); err != nil {
+		return err
+	}
+	if act == actDelete {
+		if err := tx.DeleteGrant(g.TenantID, g.ID); err != nil {
+			return err
+		}
+		if g.Status == models.GrantPending {
+			return nil // programs never heard of it
+		}
+		return s.tell(ctx, tx, g, "grant.deleted", Notice{Code: codeDeleted})
+	}
+	if err := tx.MarkGrantRevoked(g.TenantID, g.ID, "revoked", at); err != nil {
+		return err
+	}
+	again := false
+	return s.tell(ctx, tx, g, "grant.updated", Notice{Code: codeUpdated, Reauthentication: &again, Status: "invalid"})
+}
+
+// RevokeTokens ends every access and refresh token that programs hold for a grant, and says how many families there were. The connection stays: a
+// program gets new tokens only by a new consent, an API key still reaches the mailbox.
+func (s *Service) RevokeTokens(ctx context.Context, actor models.Actor, id models.GrantID) (int, error) {
+	g, err := s.Find(ctx, actor, id)
+	if err != nil {
+		return 0, err
+	}
+	var n int
+	err = s.store.InTenant(ctx, g.TenantID, func(tx *store.Tx) error {
+		if n, err = tx.RevokeTokenFamiliesOfGrant(g.TenantID, id, s.now(), "revoked_by_staff"); err != nil {
+			return err
+		}
+		entry := objectOf(g)
+		entry.Action, entry.Detail = "grant.revoke_tokens", map[string]string{"families": fmt.Sprint(n)}
+		return s.audit.Append(ctx, tx, actor, entry)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("revoke the tokens of a grant: %w", err)
+	}
+	return n, nil
+}
+
+// WhatEnds says, before the click, what cutting the grant ends and what it does not.
+func (s *Service) WhatEnds(g models.Grant) provider.Severance {
+	return provider.SeveranceOf(g.Provider, provider.SeveranceFacts{Address: g.Email, Server: g.Settings[provider.IMAPHost]})
+}
