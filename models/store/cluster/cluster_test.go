@@ -102,6 +102,9 @@ func TestDataIsKeptBetweenStarts(t *testing.T) {
 	if _, err := Start(t.Context(), Config{Dir: dir}); !errors.Is(err, ErrInUse) {
 		t.Fatalf("a second start on the same folder: %v, want ErrInUse", err)
 	}
+	if info, err := os.Stat(c.socket); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("others can reach the socket: %v, %v", info, err)
+	}
 	wrong := strings.Replace(dsn, c.password, "guessed", 1)
 	if conn, err := pgx.Connect(t.Context(), wrong); err == nil {
 		_ = conn.Close(t.Context())
