@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/postern-mail/postern/engine/access"
+	"github.com/postern-mail/postern/engine/applications"
+	"github.com/postern-mail/postern/engine/audit"
+	"github.com/postern-mail/postern/engine/dial"
+	"github.com/postern-mail/postern/engine/grants"
+	"github.com/postern-mail/postern/engine/mailbox"
+	"github.com/postern-mail/postern/engine/outbox"
+	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/sealed"
+	"github.com/postern-mail/postern/engine/tenants"
+	"github.com/postern-mail/postern/engine/tokens"
+	"github.com/postern-mail/postern/engine/vault"
+	"github.com/postern-mail/postern/engine/verifications"
+	"github.com/postern-mail/postern/engine/webhooks"
+	"github.com/postern-mail/postern/models/store"
+)
+
+// Config is what the engine is made of.
+type Config struct {
+	DSN          string // of the owner; see store.Config
+	Installation Installation
+	KEK          vault.KEK
+	BaseURL      *url.URL // public address, without a path
+	Company      string   // who asks, on consent pages
+	Demo         bool     // sign-in links; webhooks over plain http where the guard lets them
+	PlainHTTP    bool
+	Guard        *dial.Guard
+	Providers    *provider.Set
+	Addresses    []string // where deliveries come from
+	Now          func() time.Time
+	Log          *slog.Logger
+}
+
+// Engine is the deeds, wired. Its fields are what the doors are given.
+type Engine struct {
+	Store         *store.Store
+	Audit         *audit.Keeper
+	Access        *access.Service
+	Applications  *applications.Service
+	Tenants       *tenants.Service
+	Grants        *grants.Service
+	Mailbox       *mailbox.Service
+	Webhooks      *webhooks.Service
+	Verifications *verifications.Service
+
+	log *slog.Logger
+}
+
+// New opens the database and wires everything. It starts no work; see Run. Close the engine when done.
+func New(ctx context.Context, c Config) (*Engine, error) {
+	s, err := store.Open(ctx, store.Config{DSN: c.DSN, Secret: c.Installation.Secret, Now: c.Now, Logger: c.Log})
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{Store: s, log: c.Log}
+	if err := e.wire(c); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Engine) wire(c Config) (err error) {
+	base := c.BaseURL.String()
+	safe := sealed.New(vault.New(c.KEK, c.Installation.ID, c.Now), c.Now)
+	e.Audit = audit.New(e.Store, c.Now)
+	out, err := outbox.New(safe, c.Now)
+	if err != nil {
+		return err
+	}
+	kept := tokens.New(tokens.Config{Store: e.Store, Safe: safe, Providers: c.Providers, BaseURL: base, Now: c.Now})
+	seed, err := derive(c.Installation.Secret, "id tokens")
+	if err != nil {
+		return err
+	}
+	e.Grants = grants.New(grants.Config{Store: e.Store, Audit: e.Audit, Outbox: out, Tokens: kept, Providers: c.Providers, BaseURL: base, Region: c.Installation.Region,
+		Company: c.Company, IDTokens: ed25519.NewKeyFromSeed(seed), Now: c.Now, Log: c.Log})
+	kept.Refused = e.Grants.Expired
+	e.Mailbox = mailbox.New(e.Store, kept, c.Providers, c.Now, c.Log)
+	e.Tenants = tenants.New(e.Store, e.Audit, c.Installation.Region, c.Now)
+	e.Applications = applications.New(applications.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Providers: c.Providers, Now: c.Now})
+	if e.Access, err = access.New(access.Config{Store: e.Store, Audit: e.Audit, BaseURL: c.BaseURL, Region: c.Installation.Region, Demo: c.Demo, Now: c.Now, Logger: c.Log}); err != nil {
+		return err
+	}
+	digest, err := derive(c.Installation.Secret, "digests")
+	if err != nil {
+		return err
+	}
+	e.Webhooks = webhooks.New(webhooks.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Outbox: out, Guard: c.Guard, DigestKey: digest, Addresses: c.Addresses,
+		AddressesAt: c.Now(), PlainHTTP: c.PlainHTTP, Now: c.Now, Logger: c.Log})
+	e.Verifications = verifications.New(verifications.Config{Store: e.Store, Safe: safe, DigestKey: digest, Now: c.Now, Logger: c.Log})
+	return nil
+}
+
+// Close ends the engine's database connections.
+func (e *Engine) Close() error { return e.Store.Close() }
+
+// derive makes a 32-byte key for one purpose from the instance secret (HKDF-SHA256, RFC 5869).
+func derive(secret []byte, purpose string) ([]byte, error) {
+	key, err := hkdf.Key(sha256.New, secret, nil, "postern "+purpose, 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)
+	}
+	return key, nil
+}

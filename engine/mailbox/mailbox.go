@@ -1,0 +1,120 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/postern-mail/postern/engine/email"
+	"github.com/postern-mail/postern/engine/fault"
+	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/tokens"
+	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/models/store"
+)
+
+// Service reads mailboxes. It is safe for concurrent use.
+type Service struct {
+	store     *store.Store
+	tokens    *tokens.Keeper
+	providers *provider.Set
+	now       func() time.Time
+	log       *slog.Logger
+}
+
+// New makes the service.
+func New(s *store.Store, t *tokens.Keeper, p *provider.Set, now func() time.Time, log *slog.Logger) *Service {
+	return &Service{store: s, tokens: t, providers: p, now: now, log: log}
+}
+
+// ErrCapability is a grant whose owner did not allow what is asked. The provider was not called.
+func ErrCapability(c provider.Capability) *fault.Error {
+	return fault.New(fault.Denied, "insufficient_scopes", "This mailbox was connected without the right to: %s. Reconnect it and allow that.", c.Words())
+}
+
+var errNotOffered = fault.New(fault.Invalid, "not_offered", "This provider does not offer that.")
+
+// Messages lists messages, the newest first. The grant must come from grants.Locate: whether the actor may know of it is decided there.
+func (s *Service) Messages(ctx context.Context, actor models.Actor, g models.Grant, q email.Query) (email.Page[email.Message], error) {
+	var page email.Page[email.Message]
+	err := s.with(ctx, actor, g, models.ReadMessages, provider.ReadMail, func(c provider.Connector, a provider.Account) (err error) {
+		lister, ok := c.(provider.MessageLister)
+		if !ok {
+			return errNotOffered
+		}
+		page, err = lister.ListMessages(ctx, a, q)
+		return err
+	})
+	return page, err
+}
+
+// Message reads one message.
+func (s *Service) Message(ctx context.Context, actor models.Actor, g models.Grant, id string, fields email.Fields) (email.Message, error) {
+	var m email.Message
+	err := s.with(ctx, actor, g, models.ReadMessages, provider.ReadMail, func(c provider.Connector, a provider.Account) (err error) {
+		reader, ok := c.(provider.MessageReader)
+		if !ok {
+			return errNotOffered
+		}
+		m, err = reader.Message(ctx, a, id, fields)
+		return err
+	})
+	return m, err
+}
+
+// with checks that the actor and the grant may, then asks the provider. The grant's standing is read anew here, so that a revocation in another process counts from
+// its commit on. A revocation while the provider is answering closes the connection under it: then the answer is the revocation, not the broken line.
+func (s *Service) with(ctx context.Context, actor models.Actor, g models.Grant, p models.Permission, c provider.Capability, do func(provider.Connector, provider.Account) error) error {
+	if !actor.May(p) {
+		return fault.New(fault.Denied, "permission_missing", "This key or role is not allowed to do that: it lacks %s.", p)
+	}
+	standing, err := s.standing(ctx, g)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(provider.CapabilitiesOf(g.Provider, standing.ScopesGranted), c) {
+		return ErrCapability(c)
+	}
+	connector, err := s.providers.Connector(g.Provider)
+	if err != nil {
+		return err
+	}
+	if err := do(connector, s.tokens.Account(standing)); err != nil {
+		if _, cut := s.standing(ctx, g); errors.Is(cut, tokens.ErrCut) {
+			return cut
+		}
+		return fmt.Errorf("ask the provider %s: %w", g.Provider, err)
+	}
+	return s.used(ctx, standing)
+}
+
+func (s *Service) standing(ctx context.Context, g models.Grant) (models.Grant, error) {
+	var now models.Grant
+	err := s.store.InTenant(ctx, g.TenantID, func(tx *store.Tx) (err error) {
+		now, err = tx.Grant(g.TenantID, g.ID)
+		return err
+	})
+	if err != nil {
+		return now, fmt.Errorf("read the grant: %w", err)
+	}
+	if !now.Usable() {
+		return now, tokens.ErrCut
+	}
+	return now, nil
+}
+
+// used notes the use, at most once a minute. After the provider has answered the caller gets the answer even if the note fails.
+func (s *Service) used(ctx context.Context, g models.Grant) error {
+	now := s.now().UTC()
+	if g.LastUsedAt != nil && now.Sub(*g.LastUsedAt) < time.Minute {
+		return nil
+	}
+	err := s.store.InTenant(ctx, g.TenantID, func(tx *store.Tx) error { return tx.MarkGrantUsed(g.TenantID, g.ID, now) })
+	if err != nil {
+		s.log.WarnContext(ctx, "the use of a grant was not noted", "grant", g.ID, "error", err)
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/postern-mail/postern/engine/webhooks"
+	"github.com/postern-mail/postern/models/store"
+)
+
+// workersEnd is how long jobs in hand may take to finish when the program stops; then they are cut off and done again elsewhere.
+const workersEnd = 20 * time.Second
+
+// Run does the jobs until ctx ends, then lets those in hand finish. Several processes may run on one database: each job is done by one.
+func (e *Engine) Run(ctx context.Context) error {
+	workers := river.NewWorkers()
+	e.Grants.Workers(workers)
+	e.Webhooks.Workers(workers)
+	e.Verifications.Workers(workers)
+	client, err := river.NewClient(riverpgxv5.New(e.Store.Jobs()), &river.Config{
+		Schema: store.JobsSchema, Workers: workers, Logger: e.log, PeriodicJobs: e.Verifications.Periodic(), FetchCooldown: 10 * time.Millisecond,
+		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 20}, webhooks.Queue: {MaxWorkers: 50}},
+	})
+	if err != nil {
+		return fmt.Errorf("make the workers: %w", err)
+	}
+	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("start the workers: %w", err)
+	}
+	<-ctx.Done()
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), workersEnd)
+	defer cancel()
+	if err := client.Stop(ending); err != nil {
+		cut, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return client.StopAndCancel(cut)
+	}
+	return nil
+}
