@@ -135,10 +135,10 @@ func (t *Tx) DeletePasskey(member models.MemberID, id models.PasskeyID) error {
 	return changed(t.db.Exec(`DELETE FROM passkeys WHERE member_id = ? AND id = ?`, member, id))
 }
 
-// InsertInvite adds an invite by the hash of its token.
+// InsertInvite adds an invite by the hash of its token. The hash does not stand first: gorm would spread bytes after a parenthesis over a list.
 func (t *Tx) InsertInvite(i models.Invite) error {
-	return wrap(t.db.Exec(`INSERT INTO invites (token_hash, member_id, created_by, created_at, expires_at) VALUES (?, ?, ?, ?, ?)`,
-		i.TokenHash, i.MemberID, i.CreatedBy, i.CreatedAt, i.ExpiresAt).Error)
+	return wrap(t.db.Exec(`INSERT INTO invites (member_id, token_hash, created_by, created_at, expires_at) VALUES (?, ?, ?, ?, ?)`,
+		i.MemberID, i.TokenHash, i.CreatedBy, i.CreatedAt, i.ExpiresAt).Error)
 }
 
 // Invite reads an invite by the hash of its token, spent ones too.
