@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // create makes the data in home unless it is there, and returns the superuser's password.
@@ -41,7 +42,7 @@ func create(ctx context.Context, p programs, home string, o *owner, throwaway bo
 		return "", fmt.Errorf("cluster: %s is in the way: %w", data, err)
 	}
 	password := rand.Text()
-	if err := os.WriteFile(passwordFile, []byte(password+"\n"), 0o600); err != nil {
+	if err := writeDurably(passwordFile, password+"\n"); err != nil {
 		return "", fmt.Errorf("cluster: write the password: %w", err)
 	}
 	if err := o.mkdir(fresh); err != nil {
@@ -88,6 +89,16 @@ func initdb(ctx context.Context, p programs, home, data, passwordFile string, o 
 		return fmt.Errorf("cluster: initdb in %s: %w\n%s", home, err, tail(out, 12))
 	}
 	return nil
+}
+
+// writeDurably has the file on the disk before it returns: initdb syncs its data, and data without its password is lost.
+func writeDurably(path, text string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 func tail(text string, lines int) string {

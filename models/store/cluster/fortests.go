@@ -22,19 +22,19 @@ const idleSeconds = 60
 
 // lent runs the shared test server apart from any test process and ends it when nobody has used it for a while.
 //
-// $1 its folder, $2 idle seconds, $3 psql, then the server's command. A folder is used by one server only and goes with it.
+// $1 its folder, $2 idle seconds, $3 seconds between two looks, $4 psql, then the server's command. A folder is used by one server only and goes with it.
 // The file "live" is the door: a joining test touches it. Before ending, the loop takes the door away (one atomic rename)
 // and looks once more whether somebody touched it meanwhile; so nobody joins a server that is about to end.
-const lent = `home=$1 idle=$2 psql=$3
-shift 3
+const lent = `home=$1 idle=$2 tick=$3 psql=$4
+shift 4
 "$@" &
 pid=$!
 trap 'kill -INT $pid' INT TERM
 quiet=0
 while kill -0 $pid 2>/dev/null; do
-	sleep 2
+	sleep "$tick"
 	n=$("$psql" -XAtw -d postgres -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()" 2>/dev/null)
-	if [ "$n" = 0 ]; then quiet=$((quiet+2)); else quiet=0; fi
+	if [ "$n" = 0 ]; then quiet=$((quiet+tick)); else quiet=0; fi
 	[ $quiet -lt "$idle" ] && continue
 	mv "$home/live" "$home/dying" 2>/dev/null || break
 	if [ -n "$(find "$home/dying" -mmin -1 2>/dev/null)" ]; then
@@ -211,7 +211,7 @@ func lend(ctx context.Context, home string, o *owner, idle int) error {
 	}
 	defer func() { _ = out.Close() }()
 
-	args := append([]string{"-c", lent, "sh", home, strconv.Itoa(idle), programs.path("psql"), programs.path("postgres"),
+	args := append([]string{"-c", lent, "sh", home, strconv.Itoa(idle), strconv.Itoa(max(1, idle/20)), programs.path("psql"), programs.path("postgres"),
 		"-D", filepath.Join(home, "data")}, settings(socket, true)...)
 	cmd := exec.Command("/bin/sh", args...)
 	cmd.Dir, cmd.SysProcAttr = home, o.attributes()

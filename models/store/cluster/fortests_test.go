@@ -16,7 +16,7 @@ func TestManyShareOneServer(t *testing.T) {
 	clusters := make([]*Cluster, len(homes))
 	for i := range homes {
 		wg.Go(func() {
-			c, err := shared(t.Context(), root, 4)
+			c, err := shared(t.Context(), root, 2)
 			if err != nil {
 				t.Error(err)
 				return
@@ -51,7 +51,7 @@ func TestManyShareOneServer(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	time.Sleep(8 * time.Second)
+	time.Sleep(5 * time.Second)
 	query[int](t, clusters[0].DSN("postgres"), `SELECT 1`)
 
 	// The last one gone, it ends; and whoever comes then gets a new one.
@@ -59,7 +59,7 @@ func TestManyShareOneServer(t *testing.T) {
 		t.Error(err)
 	}
 	waitGone(t, pid)
-	c, err := shared(t.Context(), root, 4)
+	c, err := shared(t.Context(), root, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestManyShareOneServer(t *testing.T) {
 	if p, err := os.FindProcess(pid); err != nil || p.Kill() != nil {
 		t.Fatalf("kill %d: %v", pid, err)
 	}
-	again, err := shared(t.Context(), root, 4)
+	again, err := shared(t.Context(), root, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
