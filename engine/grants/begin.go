@@ -214,6 +214,7 @@ func returnURL(f models.ConnectFlow, code, word, description string) string {
 type Choice struct {
 	Name, Label string
 	Password    bool             // opened by a password form of ours, not at the provider
+	Origin      string           // of the provider's own page; empty with Password
 	Scopes      []provider.Scope // what would be asked of it
 }
 
@@ -226,6 +227,8 @@ type Consent struct {
 	Requester     string // who made the link; empty for a program's flow
 	Choices       []Choice
 	Capabilities  []provider.Capability // what the app will be able to do
+	Cannot        []provider.Capability // what it will not
+	ReturnTo      string                // the program's registered address; empty for a link
 	ExpectedEmail string
 	LoginHint     string
 	Reconnect     bool
@@ -309,7 +312,8 @@ func (s *Service) flow(ctx context.Context, id models.FlowID) (models.ConnectFlo
 }
 
 func (s *Service) consent(ctx context.Context, f models.ConnectFlow) (Consent, error) {
-	c := Consent{Company: s.company, Region: s.region, ExpectedEmail: f.ExpectedEmail, LoginHint: f.LoginHint, Reconnect: f.GrantID != nil, ExpiresAt: f.ExpiresAt}
+	c := Consent{Company: s.company, Region: s.region, ExpectedEmail: f.ExpectedEmail, LoginHint: f.LoginHint, Reconnect: f.GrantID != nil && f.LinkID != nil,
+		ExpiresAt: f.ExpiresAt, ReturnTo: f.RedirectURI}
 	var rows []models.Connector
 	err := s.store.OnPlatform(ctx, "name who asks for consent", func(tx *store.Tx) (err error) {
 		if c.Application, err = tx.Application(f.ApplicationID); err != nil {
@@ -339,6 +343,9 @@ func (s *Service) consent(ctx context.Context, f models.ConnectFlow) (Consent, e
 		}
 		choice := Choice{Name: row.Provider, Label: connector.Label()}
 		_, choice.Password = connector.(provider.Password)
+		if oauth, ok := connector.(provider.OAuth); ok {
+			choice.Password, choice.Origin = false, originOf(oauth)
+		}
 		scopes := s.scopes(f, row, connector)
 		for _, name := range scopes {
 			scope, known := provider.ScopeOf(row.Provider, name)
@@ -358,9 +365,24 @@ func (s *Service) consent(ctx context.Context, f models.ConnectFlow) (Consent, e
 	for _, capability := range provider.Capabilities() {
 		if can[capability] {
 			c.Capabilities = append(c.Capabilities, capability)
+		} else {
+			c.Cannot = append(c.Cannot, capability)
 		}
 	}
 	return c, nil
+}
+
+// originOf tells where a provider's consent page lives: the page before it must be allowed to lead there.
+func originOf(oauth provider.OAuth) string {
+	to, err := oauth.AuthURL(provider.App{}, provider.AuthRequest{})
+	if err != nil {
+		return ""
+	}
+	u, err := url.Parse(to)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // scopes decides what is asked of a provider: what the flow names, else what its capabilities need, else the connector's own, else the provider's
