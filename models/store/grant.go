@@ -63,7 +63,7 @@ func (t *Tx) Grants(q GrantQuery) ([]models.Grant, error) {
 // CountGrants counts up to most grants: more cost more than a person needs to know.
 func (t *Tx) CountGrants(q GrantQuery, most int) (int, error) {
 	var n int64
-	err := t.db.Table("(?) AS some", narrowGrants(t.db.Session(&gorm.Session{NewDB: true}).Table("grants").Select("1"), q).Limit(most)).Count(&n).Error
+	err := t.db.Table("(?) AS counted", narrowGrants(t.db.Session(&gorm.Session{NewDB: true}).Table("grants").Select("1"), q).Limit(most)).Count(&n).Error
 	return int(n), wrap(err)
 }
 
