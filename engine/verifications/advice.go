@@ -2,7 +2,7 @@ package verifications
 
 import "slices"
 
-// Advice says in words what a reason means and what to do about it.
+// Advice says in words what a reason means and what to do about it; Do is empty where there is nothing to do.
 type Advice struct {
 	Reason  string
 	Title   string
@@ -11,11 +11,11 @@ type Advice struct {
 }
 
 var advices = []Advice{
-	{OK, "Genuine", "The signature matches the body under the secret in force, and the event came for the first time.", "Nothing."},
+	{OK, "Genuine", "The signature matches the body under the secret in force, and the event came for the first time.", ""},
 	{OKPreviousSecret, "Genuine, previous secret", "The signature matches under the secret before the last rotation, and its overlap is still running.",
 		"Give the sender the new secret before the overlap ends. After that, calls like this one are refused."},
 	{Duplicate, "Genuine, seen before", "The signature matches, and an event with this id was accepted earlier. It was answered with 200 and had no further effect.",
-		"Nothing. Senders deliver at least once; many repeats say that an answer reaches the sender too late."},
+		"Senders deliver at least once, so this is expected; many repeats say that an answer reaches the sender too late."},
 	{MissingSignature, "No signature", "The request had no X-Nylas-Signature header.",
 		"If the sender is yours, check that a proxy between it and Postern does not strip the header. Otherwise somebody tried the address; nothing got in."},
 	{MalformedSignature, "Unreadable signature", "The signature header was not 64 hexadecimal digits, or it was there more than once.",

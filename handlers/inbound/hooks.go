@@ -3,35 +3,31 @@ package inbound
 import (
 	"log/slog"
 	"net/http"
-	"net/netip"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/verifications"
 	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/web"
 )
 
 // Door answers /hooks/{endpoint}.
 type Door struct {
 	verifications *verifications.Service
-	addr          func(*http.Request) netip.Addr
 	log           *slog.Logger
 }
 
-// New makes the door. addr says where a request came from; nil takes the connection's other end, which is right where no proxy stands before
-// Postern.
-func New(v *verifications.Service, addr func(*http.Request) netip.Addr, log *slog.Logger) *Door {
-	if addr == nil {
-		addr = remote
-	}
-	return &Door{verifications: v, addr: addr, log: log}
-}
+// New makes the door.
+func New(v *verifications.Service, log *slog.Logger) *Door { return &Door{verifications: v, log: log} }
 
-// Register adds the routes. They must stand outside of sessions and the cross-origin check: their proof is the signature.
-func (d *Door) Register(e *echo.Echo) {
-	e.GET("/hooks/:endpoint", d.challenge)
-	e.POST("/hooks/:endpoint", d.receive)
+// Web is the door as the server mounts it. It keeps no cookies and knows no session: the proof is the signature. The body's limit is far above
+// what is read, because a call that is too large has its row in the log too.
+func (d *Door) Web() web.Door {
+	return web.Door{Name: "inbound", Prefix: "/hooks", Fail: web.FailJSON, BodyLimit: 1 << 40, Routes: []web.Route{
+		{Method: http.MethodGet, Path: "/hooks/:endpoint", Permission: web.Public, Handler: d.challenge},
+		{Method: http.MethodPost, Path: "/hooks/:endpoint", Permission: web.Public, Handler: d.receive},
+	}}
 }
 
 // challenge answers the ownership check of a v3 sender: the value alone, and only one that no browser could take for anything but text.
@@ -67,7 +63,7 @@ func (d *Door) receive(c echo.Context) error {
 	r := c.Request()
 	// The reader stops at the cap by itself; this one also closes the connection of a sender that goes on.
 	body := http.MaxBytesReader(c.Response(), r.Body, verifications.MaxBody+1)
-	v, err := d.verifications.Receive(r.Context(), verifications.Request{Endpoint: c.Param("endpoint"), Header: r.Header, Length: r.ContentLength, Body: body, Addr: d.addr(r)})
+	v, err := d.verifications.Receive(r.Context(), verifications.Request{Endpoint: c.Param("endpoint"), Header: r.Header, Length: r.ContentLength, Body: body, Addr: web.Addr(c)})
 	c.Response().Header().Set("X-Content-Type-Options", "nosniff")
 	c.Response().Header().Set("Cache-Control", "no-store")
 	switch {
@@ -97,12 +93,4 @@ func status(v models.Verification) int {
 	default:
 		return http.StatusUnauthorized
 	}
-}
-
-func remote(r *http.Request) netip.Addr {
-	at, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return at.Addr().Unmap()
 }
