@@ -23,26 +23,27 @@ const exitBadConfig = 2
 
 // config is everything that the outside tells the program. It is read once, at the start.
 type config struct {
-	DatabaseURL    secret.Text // empty: the private Postgres
-	Addr           string
-	URL            *url.URL // base address; no path, no trailing slash
-	Data           string
-	Region         string // us or eu
-	Company        string
-	KeyFile        string
-	TLSCert        string // with TLSKey: serve https ourselves
-	TLSKey         string
-	TrustedProxies []netip.Prefix
-	MetricsAddr    string // empty: none
-	EgressAllow    []netip.Prefix
-	EgressRoots    *x509.CertPool // the system's and further ones; nil: the system's
-	LogLevel       slog.Level
-	LogFormat      string // json or text
-	AutoMigrate    bool
-	SMTPURL        secret.Text
-	MailFrom       string
-	EnvFile        string // demo
-	Providers      providers
+	DatabaseURL     secret.Text // empty: the private Postgres
+	Addr            string
+	URL             *url.URL // base address; no path, no trailing slash
+	Data            string
+	Region          string // us or eu
+	Company         string
+	KeyFile         string
+	TLSCert         string // with TLSKey: serve https ourselves
+	TLSKey          string
+	TrustedProxies  []netip.Prefix
+	MetricsAddr     string // empty: none
+	EgressAllow     []netip.Prefix
+	EgressRoots     *x509.CertPool // the system's and further ones; nil: the system's
+	EgressAddresses []string       // canonical IP addresses
+	LogLevel        slog.Level
+	LogFormat       string // json or text
+	AutoMigrate     bool
+	SMTPURL         secret.Text
+	MailFrom        string
+	EnvFile         string // demo
+	Providers       providers
 
 	autoMigrateSet bool
 }

@@ -179,6 +179,23 @@ func setEgressRoots(c *config, value string) error {
 	return nil
 }
 
+func setEgressAddresses(c *config, value string) error {
+	var list []string
+	for item := range strings.SplitSeq(value, ",") {
+		item = strings.TrimSpace(item)
+		if item == "" {
+			continue
+		}
+		addr, err := netip.ParseAddr(item)
+		if err != nil || addr.Zone() != "" {
+			return invalid{fmt.Sprintf("holds something that is no IP address: %q", item), "write a comma list such as 203.0.113.7,2001:db8::7"}
+		}
+		list = append(list, addr.Unmap().String())
+	}
+	c.EgressAddresses = list
+	return nil
+}
+
 func setSMTPURL(c *config, value string) error {
 	const shape = "write it as smtps://user:password@host:465 or smtp://user:password@host:587"
 	u, err := url.Parse(value) // its error would quote the password

@@ -104,7 +104,7 @@ func TestEverySettingReachesItsField(t *testing.T) {
 	for name, value := range map[string]string{
 		"DATABASE_URL": "postgres://u:canary@db.example/p?sslmode=verify-full", "POSTERN_ADDR": ":443", "POSTERN_URL": "https://Mail.Example.com/",
 		"POSTERN_DATA": t.TempDir(), "POSTERN_TLS_CERT": cert, "POSTERN_TLS_KEY": key, "POSTERN_TRUSTED_PROXIES": "10.1.0.0/16, fd00::/8",
-		"POSTERN_METRICS_ADDR": "127.0.0.1:9", "POSTERN_EGRESS_ALLOW": "127.0.0.0/8", "POSTERN_EGRESS_ROOTS": cert, "POSTERN_LOG_LEVEL": "WARN",
+		"POSTERN_METRICS_ADDR": "127.0.0.1:9", "POSTERN_EGRESS_ALLOW": "127.0.0.0/8", "POSTERN_EGRESS_ROOTS": cert, "POSTERN_EGRESS_ADDRESSES": "203.0.113.7, 2001:DB8::7", "POSTERN_LOG_LEVEL": "WARN",
 		"POSTERN_LOG_FORMAT": "text", "POSTERN_AUTO_MIGRATE": "true", "POSTERN_SMTP_URL": "smtps://u:canary@mail.example", "POSTERN_MAIL_FROM": "Postern <p@example.com>",
 	} {
 		vars[name] = value
@@ -119,7 +119,7 @@ func TestEverySettingReachesItsField(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Addr != ":443" || c.URL.String() != "https://mail.example.com" || len(c.TrustedProxies) != 2 || c.EgressAllow[0].String() != "127.0.0.0/8" ||
+	if c.Addr != ":443" || c.URL.String() != "https://mail.example.com" || len(c.TrustedProxies) != 2 || strings.Join(c.EgressAddresses, " ") != "203.0.113.7 2001:db8::7" || c.EgressAllow[0].String() != "127.0.0.0/8" ||
 		c.EgressRoots == nil || c.LogLevel.String() != "WARN" || !c.AutoMigrate || c.MetricsAddr != "127.0.0.1:9" || c.Company != "Acme" || c.Region != "eu" {
 		t.Errorf("%+v", c)
 	}
@@ -165,6 +165,7 @@ func TestBadSettings(t *testing.T) {
 		{"POSTERN_TRUSTED_PROXIES", "10.0.0.1", "10.0.0.1/32"}, {"POSTERN_TRUSTED_PROXIES", "10.0.0.1/8", "10.0.0.0/8"}, {"POSTERN_TRUSTED_PROXIES", "any", "comma list"},
 		{"POSTERN_EGRESS_ALLOW", "::ffff:10.0.0.0/104", "IPv4 form"}, {"POSTERN_EGRESS_ALLOW", "::1", "::1/128"}, {"POSTERN_EGRESS_ALLOW", "::ffff:10.0.0.1", "/"},
 		{"POSTERN_EGRESS_ROOTS", filepath.Join(dir, "none"), "PEM"}, {"POSTERN_EGRESS_ROOTS", open, "PEM"},
+		{"POSTERN_EGRESS_ADDRESSES", "203.0.113.0/24", "comma list"}, {"POSTERN_EGRESS_ADDRESSES", "mail.example", "comma list"},
 		{"POSTERN_METRICS_ADDR", "x", "127.0.0.1"}, {"POSTERN_METRICS_ADDR", "127.0.0.1:8400", "port of their own"},
 		{"POSTERN_LOG_LEVEL", "loud", "debug"}, {"POSTERN_LOG_FORMAT", "xml", "json or text"}, {"POSTERN_AUTO_MIGRATE", "maybe", "true or false"},
 		{"DATABASE_URL", "mysql://canary@x/y", "postgres://"}, {"DATABASE_URL", "postgres://u:canary@db.example/p", "verify-full"}, {"DATABASE_URL", "postgres://u:canary@db.example/p?sslmode=require", "verify-full"},

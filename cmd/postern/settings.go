@@ -81,6 +81,8 @@ func settings() []setting {
 			doc: "Private or loopback addresses that Postern may connect to, as a comma list of CIDRs. Everything else that is not public is refused."},
 		{name: "POSTERN_EGRESS_ROOTS", set: setEgressRoots,
 			doc: "File (PEM) with further certificate authorities to trust when connecting to mail servers, providers and webhooks."},
+		{name: "POSTERN_EGRESS_ADDRESSES", set: setEgressAddresses,
+			doc: "Public addresses that Postern's own connections come from, as a comma list: what `GET /v3/webhooks/ip-addresses` tells receivers to let in. Unset: none are told."},
 		{name: "POSTERN_LOG_LEVEL", value: "info", set: setLogLevel,
 			doc: "`debug`, `info`, `warn` or `error`."},
 		{name: "POSTERN_LOG_FORMAT", value: "json", demo: "text", set: setLogFormat,
