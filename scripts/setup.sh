@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what Postern needs on this machine and says what it installs. With everything there it does nothing.
 #   scripts/setup.sh run     what "make run" needs: Postgres, the front-end packages
+#   scripts/setup.sh assets  the front-end packages alone
 #   scripts/setup.sh test    what "make test" needs on top: Dovecot, Chromium
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -37,7 +38,9 @@ if [ -n "$missing" ]; then
 fi
 
 wanted=()
-have_postgres || wanted+=(postgresql)
+if [ "$purpose" != assets ]; then
+	have_postgres || wanted+=(postgresql)
+fi
 if [ "$purpose" = test ]; then
 	have_dovecot || wanted+=(dovecot)
 	have_chromium || wanted+=(chromium)
