@@ -128,7 +128,7 @@ func Partial(p layout.ConsentPage, v PartialView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "'s page were left unticked.</p><div class=\"beside\" data-testid=\"partial\"><section><h2>Not given</h2>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "'s page were left unticked.</p><div class=\"beside\" data-testid=\"partial\"><section class=\"beside-warn\"><h2>Not given</h2>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -45,6 +45,9 @@ var states = map[string]stateLook{
 	// webhooks, deliveries, attempts
 	"active":    {"Active", good, "good"},
 	"paused":    {"Paused", plain, "off"},
+	"pause":     {"Paused", plain, "off"},
+	"inactive":  {"Paused", plain, "off"},
+	"dropped":   {"Dropped", ended, "off"},
 	"failing":   {"Failing", bad, "bad"},
 	"failed":    {"Failed", bad, "bad"},
 	"delivered": {"Delivered", good, "good"},
