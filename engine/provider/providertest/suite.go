@@ -298,7 +298,7 @@ func notFound(t *testing.T, c Case) {
 	fill(t, c, a, 1)
 	good := list(t, c, a, email.Query{}).Items[0].ID
 	reader := c.Connector.(provider.MessageReader)
-	for _, id := range []string{"", "x", "../../etc/passwd", strings.Repeat("A", 100_000), good + "A", good[:len(good)-1], "AAAA", "\x00", "AQEBAElOQk9Y", "AQHn_wMASU5CT1g"} {
+	for _, id := range []string{"", "x", "../../etc/passwd", strings.Repeat("A", 100_000), good + "A", good[:len(good)-1], "AAAA", "\x00", "AQHn_wMASU5CT1g"} {
 		if _, err := reader.Message(ctx(t), a, id, email.Standard); !errors.Is(err, provider.ErrMessageNotFound) {
 			t.Errorf("%.20q: %v", id, err)
 		}
