@@ -59,8 +59,7 @@ fmt: ## format Go and templ sources
 	$(GO) tool templ fmt views
 
 lint: $(LINT) $(ASSETS) ## format and linters
-	@$(LINT) fmt --diff
-	@$(LINT) run ./...
+	@$(LINT) fmt --diff; format=$$?; $(LINT) run ./... && exit $$format
 
 check: ## quick look before a commit: generated code, format, linters
 	@GO="$(GO)" scripts/gen-check.sh
