@@ -76,7 +76,7 @@ func wireOf(p web.Problem) wire {
 			w.status = p.Status // of the plumbing: 415 and the like
 		}
 	}
-	if p.Public != "" {
+	if p.Public != "" && p.Code != errAbsent.Code { // one sentence for all that is absent: what was looked at must not show
 		w.message = p.Public
 	}
 	if w.message == "" {
@@ -131,15 +131,17 @@ func (d *Door) failOAuth(c echo.Context, p web.Problem) error {
 	if !oauthWords[word] {
 		word = oauthByKind[p.Kind]
 	}
-	w := wireOf(p)
-	switch p.Kind {
-	case fault.Unproven, fault.Denied, fault.Conflict, fault.Gone, fault.NotFound:
-		if p.Code != errNoCaller.Code && p.Status != http.StatusNotFound {
-			w.status = http.StatusBadRequest
-		}
-	case fault.Upstream:
-		w.status = http.StatusServiceUnavailable
+	w, status := wireOf(p), http.StatusBadRequest
+	switch {
+	case p.Code == errNoCaller.Code:
+		status = http.StatusUnauthorized
+	case p.Code == errOrigin.Code:
+		status = http.StatusForbidden
+	case p.Kind == fault.Limited, p.Kind == fault.Internal, p.Status == http.StatusRequestEntityTooLarge, p.Status == http.StatusMethodNotAllowed:
+		status = w.status
+	case p.Kind == fault.Upstream, p.Kind == fault.Unavailable:
+		status = http.StatusServiceUnavailable
 	}
-	return reply(c, w.status, map[string]any{"error": word, "error_description": w.message, "error_code": w.status,
+	return reply(c, status, map[string]any{"error": word, "error_description": w.message, "error_code": status,
 		"error_uri": "https://datatracker.ietf.org/doc/html/rfc6749#section-5.2", "request_id": p.RequestID})
 }

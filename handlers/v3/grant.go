@@ -133,6 +133,12 @@ func (d *Door) perGrantOf(g models.Grant, actor models.Actor) error {
 	return d.perGrant.take(g.ID.String())
 }
 
+// connectionSettings lead to the mail server that is shown the stored password. A key that may change them could send the password to a
+// server of its own; so they change only where a person gives the password anew.
+var connectionSettings = []string{"imap_host", "imap_port", "imap_tls", "smtp_host", "smtp_port", "smtp_tls", "smtp_user"}
+
+var errServer = fault.New(fault.Invalid, "server_fixed", "The mail server of a connection cannot be changed here: its password would be sent to the new one. Reconnect the mailbox.")
+
 // grantUpdate replaces settings whole; scope changes the record, not what the provider granted.
 func (d *Door) grantUpdate(c echo.Context) error {
 	b, err := bodyOf(c, false)
@@ -155,6 +161,17 @@ func (d *Door) grantUpdate(c echo.Context) error {
 	g, err := d.grant(c)
 	if err != nil {
 		return err
+	}
+	if change.Settings != nil {
+		for _, key := range connectionSettings {
+			given, there := change.Settings[key]
+			if there && given != g.Settings[key] {
+				return errServer.At("settings." + key)
+			}
+			if held, has := g.Settings[key]; has {
+				change.Settings[key] = held
+			}
+		}
 	}
 	if g, err = d.Grants.Update(c.Request().Context(), web.Actor(c), g.ID, change); err != nil {
 		return err

@@ -273,7 +273,7 @@ func (w *world) do(c call) answer {
 		w.t.Fatal(err)
 	}
 	a := answer{status: resp.StatusCode, header: resp.Header, text: string(text)}
-	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") && c.method != http.MethodHead {
 		if err := json.Unmarshal(text, &a.json); err != nil {
 			w.t.Fatalf("%s %s answers what is no JSON object: %q", c.method, c.path, text)
 		}
