@@ -1,0 +1,218 @@
+package grants_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/postern-mail/postern/engine/email"
+	"github.com/postern-mail/postern/engine/grants"
+	"github.com/postern-mail/postern/engine/secret"
+	"github.com/postern-mail/postern/engine/tokens"
+	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/models/store"
+)
+
+func TestRevokeCutsAtOnceAndIsProven(t *testing.T) {
+	w := newWorld(t)
+	issued := w.connect("ada@sandbox.test", w.auth())
+	g := issued.Grant
+	severance, err := w.grants.Revoke(w.ctx, w.support, g.ID, "contract ended")
+	w.must(err)
+
+	// dead for us from the commit on, before any job has run
+	_, err = w.grants.Locate(w.ctx, w.key, g.ID.String())
+	wants(t, err, grants.ErrRevoked)
+	_, err = w.mailbox.Messages(w.ctx, w.key, g, email.Query{Limit: 1})
+	wants(t, err, tokens.ErrCut)
+	_, err = w.grants.TokenInfo(w.ctx, issued.AccessToken, secret.Text{})
+	wants(t, err, grants.ErrInvalidToken)
+	if _, err = w.grants.Redeem(w.ctx, grants.RedeemRequest{GrantType: "refresh_token", ClientID: w.app.String(), RefreshToken: issued.RefreshToken, Caller: w.key}); err == nil {
+		t.Error("our refresh token still works")
+	}
+	if n := w.count(`SELECT count(*) FROM sealed WHERE owner_kind = 'grant'`); n != 0 {
+		t.Errorf("the grant still has %d sealed values", n)
+	}
+	_, err = w.grants.Revoke(w.ctx, w.support, g.ID, "again")
+	wants(t, err, grants.ErrAlreadyRevoked)
+
+	w.work()
+	if w.box.RefreshTokenAlive("ada@sandbox.test") {
+		t.Error("the provider's refresh token still works")
+	}
+	if n := w.count(`SELECT count(*) FROM sealed WHERE owner_kind IN ('grant', 'severance')`); n != 0 {
+		t.Errorf("%d sealed values are left", n)
+	}
+	receipts, _, err := w.grants.Receipts(w.ctx, w.support, grants.ReceiptFilter{Grant: g.ID})
+	w.must(err)
+	if len(receipts) != 1 || receipts[0].Outcome != "severed-verified" || receipts[0].SeveranceID != severance.ID {
+		t.Fatalf("receipts %+v", receipts)
+	}
+	_, body, err := w.grants.Receipt(w.ctx, w.support, receipts[0].ID)
+	w.must(err)
+	if body.Reason != "contract ended" || body.Actor != "Sam" || body.FieldsDestroyed < 2 || body.Probe == "" {
+		t.Errorf("the receipt says %+v", body)
+	}
+	for action, want := range map[string]int{"grant.revoke": 1, "grant.sever": 1} {
+		if got := w.entries(action); got != want {
+			t.Errorf("%d audit entries %s, want %d", got, action, want)
+		}
+	}
+	outsider := models.Actor{Kind: models.ActorMember, Role: models.Customer, Tenant: w.b, Permissions: models.Customer.Permissions()}
+	_, _, err = w.grants.Receipt(w.ctx, outsider, receipts[0].ID)
+	wants(t, err, store.ErrNotFound)
+}
+
+func TestDeleteForgetsTheGrant(t *testing.T) {
+	w := newWorld(t)
+	first := w.connect("ada@sandbox.test", w.auth()).Grant
+	_, err := w.grants.Delete(w.ctx, w.key, first.ID, "")
+	w.must(err)
+	_, err = w.grants.Find(w.ctx, w.support, first.ID)
+	wants(t, err, store.ErrNotFound)
+	w.work()
+	second := w.connect("ada@sandbox.test", w.auth()).Grant
+	if second.ID == first.ID {
+		t.Error("the next consent revived the deleted id")
+	}
+	// revoked, then deleted: the first severance stands, nothing is done twice
+	_, err = w.grants.Revoke(w.ctx, w.support, second.ID, "")
+	w.must(err)
+	_, err = w.grants.Delete(w.ctx, w.support, second.ID, "")
+	w.must(err)
+	w.work()
+	if n := w.count(`SELECT count(*) FROM receipts WHERE grant_id = $1`, second.ID.String()); n != 1 {
+		t.Errorf("%d receipts", n)
+	}
+}
+
+// TestParallelRevokesAgree plays F10: one effect, whatever number of people press.
+func TestParallelRevokesAgree(t *testing.T) {
+	w := newWorld(t)
+	g := w.connect("ada@sandbox.test", w.auth()).Grant
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	good := 0
+	for range 20 {
+		wait.Go(func() {
+			if _, err := w.grants.Revoke(w.ctx, w.support, g.ID, ""); err == nil {
+				mu.Lock()
+				good++
+				mu.Unlock()
+			}
+		})
+	}
+	wait.Wait()
+	w.work()
+	if good != 1 || w.count(`SELECT count(*) FROM severances`) != 1 || w.count(`SELECT count(*) FROM receipts`) != 1 {
+		t.Errorf("%d revokes worked, %d severances", good, w.count(`SELECT count(*) FROM severances`))
+	}
+}
+
+func TestRevokedGrantIsNotRevivedByAnEarlierConsent(t *testing.T) {
+	w := newWorld(t)
+	g := w.connect("ada@sandbox.test", w.auth()).Grant
+	code := w.code("ada@sandbox.test", w.auth()) // consented, not redeemed
+	_, err := w.grants.Revoke(w.ctx, w.support, g.ID, "")
+	w.must(err)
+	if _, err := w.grants.Redeem(w.ctx, w.redeem(code)); err == nil {
+		t.Error("a consent given before the revocation revived the grant")
+	}
+}
+
+func TestProviderThatIsDownIsAskedAgain(t *testing.T) {
+	w := newWorld(t)
+	g := w.connect("ada@sandbox.test", w.auth()).Grant
+	_ = w.box.Close()
+	_, err := w.grants.Revoke(w.ctx, w.support, g.ID, "")
+	w.must(err)
+	w.work()
+	open, _, err := w.grants.Severances(w.ctx, w.support, grants.ReceiptFilter{Open: true})
+	w.must(err)
+	if len(open) != 1 || open[0].Attempts != 1 || open[0].NextTryAt == nil {
+		t.Fatalf("still live at a provider: %+v", open)
+	}
+	w.clock.forward(73 * time.Hour)
+	w.count(`WITH due AS (UPDATE river.river_job SET scheduled_at = now(), state = 'available' WHERE kind = 'sever_at_provider' RETURNING 1) SELECT count(*) FROM due`)
+	w.work()
+	receipts, _, err := w.grants.Receipts(w.ctx, w.support, grants.ReceiptFilter{})
+	w.must(err)
+	if len(receipts) != 1 || receipts[0].Outcome != "deleted-here-only" {
+		t.Fatalf("after 72 hours: %+v", receipts)
+	}
+	if n := w.count(`SELECT count(*) FROM sealed WHERE owner_kind = 'severance'`); n != 0 {
+		t.Error("the credential was not destroyed at the end")
+	}
+}
+
+func TestRevokeTokensIsTheLighterAct(t *testing.T) {
+	w := newWorld(t)
+	issued := w.connect("ada@sandbox.test", w.auth())
+	w.must(w.grants.RevokeToken(w.ctx, w.key, issued.AccessToken))
+	wants(t, w.grants.RevokeToken(w.ctx, w.key, issued.AccessToken), grants.ErrInvalidToken)
+	wants(t, w.grants.RevokeToken(w.ctx, w.key, issued.RefreshToken), grants.ErrInvalidToken) // its parent died with it
+	if _, err := w.mailbox.Messages(w.ctx, w.key, issued.Grant, email.Query{Limit: 1}); err != nil {
+		t.Errorf("the connection did not stay: %v", err)
+	}
+	again := w.connect("ada@sandbox.test", w.auth())
+	if again.Grant.ID != issued.Grant.ID {
+		t.Error("the grant's id changed")
+	}
+}
+
+// TestAnotherTenantsGrantDoesNotExist: every deed answers a foreign id as it answers a random one.
+func TestAnotherTenantsGrantDoesNotExist(t *testing.T) {
+	w := newWorld(t)
+	g := w.connect("ada@sandbox.test", w.auth()).Grant
+	foreignKey := w.key
+	foreignKey.Tenant = w.b
+	otherApp := w.key
+	otherApp.Application = models.NewID[models.ApplicationID](time.Now())
+	customer := models.Actor{Kind: models.ActorMember, Role: models.Customer, Tenant: w.b, Permissions: models.Customer.Permissions()}
+	for name, actor := range map[string]models.Actor{"another tenant's key": foreignKey, "another application": otherApp, "another customer": customer, "nobody": {}} {
+		for _, id := range []models.GrantID{g.ID, models.NewID[models.GrantID](time.Now())} {
+			_, err := w.grants.Find(w.ctx, actor, id)
+			wants(t, err, store.ErrNotFound)
+			_, err = w.grants.Revoke(w.ctx, actor, id, "")
+			wants(t, err, store.ErrNotFound)
+			_, err = w.grants.Delete(w.ctx, actor, id, "")
+			wants(t, err, store.ErrNotFound)
+			_, err = w.grants.RevokeTokens(w.ctx, actor, id)
+			wants(t, err, store.ErrNotFound)
+			_, err = w.grants.Update(w.ctx, actor, id, grants.Change{Scopes: []string{"x"}})
+			wants(t, err, store.ErrNotFound)
+			_, err = w.grants.Locate(w.ctx, actor, g.Email)
+			wants(t, err, store.ErrNotFound)
+		}
+		if t.Failed() {
+			t.Fatalf("as %s", name)
+		}
+	}
+	_, _, err := w.grants.MakeLink(w.ctx, customer, grants.LinkRequest{Tenant: w.a, Application: w.app})
+	wants(t, err, store.ErrNotFound)
+	// A second tenant holds the same mailbox, and neither can tell.
+	request := w.auth()
+	request.WorkspaceID = w.b.String()
+	other := w.connect("ada@sandbox.test", request).Grant
+	if other.ID == g.ID || other.TenantID != w.b {
+		t.Errorf("two tenants share a grant: %+v", other)
+	}
+}
+
+// TestNothingSecretIsWritten scans every table for the tokens that went through.
+func TestNothingSecretIsWritten(t *testing.T) {
+	w := newWorld(t)
+	issued := w.connect("ada@sandbox.test", w.auth())
+	_, err := w.grants.Revoke(w.ctx, w.support, issued.Grant.ID, "")
+	w.must(err)
+	w.work()
+	for name, canary := range map[string]string{"our access token": issued.AccessToken.Reveal(), "our refresh token": issued.RefreshToken.Reveal(), "the client secret": w.box.App().ClientSecret.Reveal(),
+		"the sandbox password": w.box.Password()} {
+		for _, table := range strings.Fields("grants connect_flows connect_links token_families issued_tokens severances receipts events audit_entries sealed connectors river.river_job") {
+			if n := w.count(`SELECT count(*) FROM `+table+` t WHERE position($1 IN t::text) > 0 OR position(encode(convert_to($1, 'UTF8'), 'hex') IN t::text) > 0`, canary); n > 0 {
+				t.Errorf("%s is readable in %s", name, table)
+			}
+		}
+	}
+}
