@@ -1,0 +1,2948 @@
+--
+-- PostgreSQL database dump
+--
+
+
+
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+
+--
+-- Name: sec; Type: SCHEMA; Schema: -; Owner: -
+--
+
+CREATE SCHEMA sec;
+
+
+--
+-- Name: audit_is_final(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.audit_is_final() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'audit entries are never changed or removed' USING ERRCODE = '42501';
+END $$;
+
+
+--
+-- Name: grants_transition(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.grants_transition() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF NEW.status <> OLD.status AND NOT (OLD.status || '>' || NEW.status) = ANY (ARRAY[
+        'pending>valid', 'pending>revoked', 'valid>invalid', 'valid>revoked', 'invalid>valid', 'invalid>revoked',
+        'revoked>valid', 'revoked>pending']) THEN
+        RAISE EXCEPTION 'a grant cannot go from % to %', OLD.status, NEW.status USING ERRCODE = '23514';
+    END IF;
+    IF NEW.status <> OLD.status AND NEW.status_at = OLD.status_at AND NEW.status_reason = OLD.status_reason THEN
+        RAISE EXCEPTION 'a change of status needs its time and its cause' USING ERRCODE = '23514';
+    END IF;
+    RETURN NEW;
+END $$;
+
+
+--
+-- Name: application(); Type: FUNCTION; Schema: sec; Owner: -
+--
+
+CREATE FUNCTION sec.application() RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT s.id FROM sec.scope() s WHERE s.kind = 'application' $$;
+
+
+--
+-- Name: find_flow(uuid); Type: FUNCTION; Schema: sec; Owner: -
+--
+
+CREATE FUNCTION sec.find_flow(flow uuid, OUT tenant uuid) RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$ SELECT f.tenant_id FROM public.connect_flows f WHERE f.id = flow $$;
+
+
+--
+-- Name: find_flow_by_code(bytea); Type: FUNCTION; Schema: sec; Owner: -
+--
+
+CREATE FUNCTION sec.find_flow_by_code(presented bytea, OUT tenant uuid, OUT id uuid) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$ SELECT f.tenant_id, f.id FROM public.connect_flows f WHERE f.code_hash = presented $$;
+
+
+--
+-- Name: find_flow_by_state(bytea); Type: FUNCTION; Schema: sec; Owner: -
+--
+
+CREATE FUNCTION sec.find_flow_by_state(presented bytea, OUT tenant uuid, OUT id uuid) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$ SELECT f.tenant_id, f.id FROM public.connect_flows f WHERE f.state_hash = presented $$;
+
+
+--
+-- Name: find_grant(uuid, uuid); Type: FUNCTION; Schema: sec; Owner: -
+--
+
+CREATE FUNCTION sec.find_grant(grant_id uuid, application uuid, OUT tenant uuid) RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$ SELECT g.tenant_id FROM public.grants g WHERE g.id = grant_id AND g.application_id = application $$;
+
+
+--
+-- Name: find_key(bytea); Type: FUNCTION; Schema: sec; Owner: -
+--
+
+CREATE FUNCTION sec.find_key(presented bytea, OUT application uuid, OUT id uuid) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$ SELECT k.application_id, k.id FROM public.api_keys k WHERE k.hash = presented $$;
+
+
+--
+-- Name: find_link(bytea); Type: FUNCTION; Schema: sec; Owner: -
+--
+
+CREATE FUNCTION sec.find_link(presented bytea, OUT tenant uuid, OUT id uuid) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$ SELECT l.tenant_id, l.id FROM public.connect_links l WHERE l.token_hash = presented $$;
+
+
+--
+-- Name: find_token(bytea); Type: FUNCTION; Schema: sec; Owner: -
+--
+
+CREATE FUNCTION sec.find_token(presented bytea, OUT tenant uuid, OUT id uuid) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$ SELECT t.tenant_id, t.id FROM public.issued_tokens t WHERE t.hash = presented $$;
+
+
+--
+-- Name: scope(); Type: FUNCTION; Schema: sec; Owner: -
+--
+
+CREATE FUNCTION sec.scope(OUT kind text, OUT id uuid) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    raw  text := current_setting('postern.scope', true);
+    part text[];
+    mac  bytea;
+BEGIN
+    IF raw IS NULL OR raw = '' THEN
+        RETURN;
+    END IF;
+    part := string_to_array(raw, '|'); -- kind | id | backend pid | expiry, unix seconds | MAC in hex
+    SELECT sha256(k.outer_pad || sha256(k.inner_pad || convert_to(array_to_string(part[1:4], '|'), 'UTF8'))) INTO mac FROM sec.scope_key k;
+    IF array_length(part, 1) IS DISTINCT FROM 5 OR mac IS NULL OR encode(mac, 'hex') IS DISTINCT FROM part[5]
+        OR part[3]::int IS DISTINCT FROM pg_backend_pid() OR part[4]::bigint < extract(epoch FROM now()) THEN
+        RAISE EXCEPTION 'the scope of this transaction is not one that Postern signed' USING ERRCODE = '42501';
+    END IF;
+    kind := part[1];
+    id := part[2]::uuid;
+END $$;
+
+
+--
+-- Name: tenant(); Type: FUNCTION; Schema: sec; Owner: -
+--
+
+CREATE FUNCTION sec.tenant() RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT s.id FROM sec.scope() s WHERE s.kind = 'tenant' $$;
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: api_keys; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.api_keys (
+    application_id uuid NOT NULL,
+    id uuid NOT NULL,
+    tenant_id uuid,
+    name text NOT NULL,
+    prefix text NOT NULL,
+    hash bytea NOT NULL,
+    permissions text[] DEFAULT '{}'::text[] NOT NULL,
+    addresses text[] DEFAULT '{}'::text[] NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_keys_hash_check CHECK ((length(hash) = 32)),
+    CONSTRAINT api_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+);
+
+ALTER TABLE ONLY public.api_keys FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: applications; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.applications (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    environment text DEFAULT 'production'::text NOT NULL,
+    default_tenant_id uuid,
+    branding jsonb DEFAULT '{}'::jsonb NOT NULL,
+    hosted_auth jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT applications_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+);
+
+ALTER TABLE ONLY public.applications FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: attempts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.attempts (
+    application_id uuid NOT NULL,
+    id uuid NOT NULL,
+    delivery_id uuid NOT NULL,
+    number integer NOT NULL,
+    generations integer[] DEFAULT '{}'::integer[] NOT NULL,
+    request jsonb DEFAULT '{}'::jsonb NOT NULL,
+    status integer DEFAULT 0 NOT NULL,
+    response text DEFAULT ''::text NOT NULL,
+    problem text DEFAULT ''::text NOT NULL,
+    latency_ms integer DEFAULT 0 NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    CONSTRAINT attempts_number_check CHECK ((number > 0))
+);
+
+ALTER TABLE ONLY public.attempts FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: audit_entries; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.audit_entries (
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    tenant_id uuid,
+    application_id uuid,
+    actor_kind text NOT NULL,
+    actor_id text NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    object_kind text NOT NULL,
+    object_id text NOT NULL,
+    object text NOT NULL,
+    outcome text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    request_id text DEFAULT ''::text NOT NULL,
+    CONSTRAINT audit_entries_action_check CHECK ((action ~ '^[a-z_]+\.[a-z_]+$'::text)),
+    CONSTRAINT audit_entries_outcome_check CHECK ((outcome = ANY (ARRAY['done'::text, 'refused'::text, 'failed'::text])))
+);
+
+ALTER TABLE ONLY public.audit_entries FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: callback_uris; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.callback_uris (
+    application_id uuid NOT NULL,
+    id uuid NOT NULL,
+    url text NOT NULL,
+    platform text DEFAULT 'web'::text NOT NULL,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT callback_uris_platform_check CHECK ((platform = ANY (ARRAY['web'::text, 'desktop'::text, 'js'::text, 'ios'::text, 'android'::text]))),
+    CONSTRAINT callback_uris_url_check CHECK (((length(url) >= 1) AND (length(url) <= 2000)))
+);
+
+ALTER TABLE ONLY public.callback_uris FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: connect_flows; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.connect_flows (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    application_id uuid NOT NULL,
+    link_id uuid,
+    grant_id uuid,
+    provider text DEFAULT ''::text NOT NULL,
+    providers text[] DEFAULT '{}'::text[] NOT NULL,
+    expected_email text DEFAULT ''::text NOT NULL,
+    login_hint text DEFAULT ''::text NOT NULL,
+    scopes_requested text[] DEFAULT '{}'::text[] NOT NULL,
+    capabilities text[] DEFAULT '{}'::text[] NOT NULL,
+    redirect_uri text DEFAULT ''::text NOT NULL,
+    platform text DEFAULT 'web'::text NOT NULL,
+    client_state text DEFAULT ''::text NOT NULL,
+    challenge text DEFAULT ''::text NOT NULL,
+    challenge_method text DEFAULT ''::text NOT NULL,
+    offline boolean DEFAULT false NOT NULL,
+    prompt text DEFAULT ''::text NOT NULL,
+    browser_hash bytea,
+    state_hash bytea,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    spent_at timestamp with time zone,
+    outcome text DEFAULT ''::text NOT NULL,
+    subject text DEFAULT ''::text NOT NULL,
+    email text DEFAULT ''::text NOT NULL,
+    name text DEFAULT ''::text NOT NULL,
+    login text DEFAULT ''::text NOT NULL,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    scopes_granted text[] DEFAULT '{}'::text[] NOT NULL,
+    code_hash bytea,
+    code_expires_at timestamp with time zone,
+    code_spent_at timestamp with time zone,
+    address text DEFAULT ''::text NOT NULL,
+    user_agent text DEFAULT ''::text NOT NULL,
+    CONSTRAINT connect_flows_browser_hash_check CHECK ((length(browser_hash) = 32)),
+    CONSTRAINT connect_flows_challenge_method_check CHECK ((challenge_method = ANY (ARRAY[''::text, 'plain'::text, 's256'::text]))),
+    CONSTRAINT connect_flows_code_hash_check CHECK ((length(code_hash) = 32)),
+    CONSTRAINT connect_flows_state_hash_check CHECK ((length(state_hash) = 32))
+);
+
+ALTER TABLE ONLY public.connect_flows FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: connect_links; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.connect_links (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    application_id uuid NOT NULL,
+    token_hash bytea NOT NULL,
+    provider text DEFAULT ''::text NOT NULL,
+    capabilities text[] NOT NULL,
+    expected_email text DEFAULT ''::text NOT NULL,
+    language text DEFAULT 'en'::text NOT NULL,
+    grant_id uuid,
+    created_by text NOT NULL,
+    created_by_id text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT connect_links_token_hash_check CHECK ((length(token_hash) = 32))
+);
+
+ALTER TABLE ONLY public.connect_links FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: connectors; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.connectors (
+    application_id uuid NOT NULL,
+    id uuid NOT NULL,
+    provider text NOT NULL,
+    name text NOT NULL,
+    client_id text DEFAULT ''::text NOT NULL,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    scopes text[] DEFAULT '{}'::text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT connectors_provider_check CHECK ((provider ~ '^[a-z][a-z-]{1,30}$'::text))
+);
+
+ALTER TABLE ONLY public.connectors FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: data_keys; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.data_keys (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    kek_id text NOT NULL,
+    wrapped bytea,
+    created_at timestamp with time zone NOT NULL,
+    destroyed_at timestamp with time zone,
+    CONSTRAINT data_keys_check CHECK (((wrapped IS NULL) = (destroyed_at IS NOT NULL)))
+);
+
+ALTER TABLE ONLY public.data_keys FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: deliveries; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.deliveries (
+    application_id uuid NOT NULL,
+    id uuid NOT NULL,
+    webhook_id uuid NOT NULL,
+    tenant_id uuid,
+    event_id uuid NOT NULL,
+    event_type text NOT NULL,
+    status text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone,
+    last_status integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    settled_at timestamp with time zone,
+    CONSTRAINT deliveries_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'delivered'::text, 'failed'::text, 'dropped'::text])))
+);
+
+ALTER TABLE ONLY public.deliveries FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: events; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.events (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    application_id uuid NOT NULL,
+    grant_id uuid,
+    type text NOT NULL,
+    source text NOT NULL,
+    occurred_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.events FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: grants; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.grants (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    application_id uuid NOT NULL,
+    provider text NOT NULL,
+    subject text NOT NULL,
+    email text NOT NULL,
+    name text DEFAULT ''::text NOT NULL,
+    login text DEFAULT ''::text NOT NULL,
+    status text NOT NULL,
+    status_reason text NOT NULL,
+    status_detail text DEFAULT ''::text NOT NULL,
+    status_at timestamp with time zone NOT NULL,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    scopes_requested text[] DEFAULT '{}'::text[] NOT NULL,
+    scopes_granted text[] DEFAULT '{}'::text[] NOT NULL,
+    state text DEFAULT ''::text NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    user_agent text DEFAULT ''::text NOT NULL,
+    credential integer DEFAULT 0 NOT NULL,
+    refused_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    authenticated_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT grants_check CHECK (((status = 'revoked'::text) = (revoked_at IS NOT NULL))),
+    CONSTRAINT grants_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'valid'::text, 'invalid'::text, 'revoked'::text]))),
+    CONSTRAINT grants_subject_check CHECK (((length(subject) >= 1) AND (length(subject) <= 500)))
+);
+
+ALTER TABLE ONLY public.grants FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: inbound_endpoints; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.inbound_endpoints (
+    id uuid NOT NULL,
+    application_id uuid NOT NULL,
+    tenant_id uuid,
+    name text NOT NULL,
+    kind text NOT NULL,
+    webhook_id uuid,
+    addresses text[] DEFAULT '{}'::text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT inbound_endpoints_kind_check CHECK ((kind = ANY (ARRAY['self'::text, 'v3'::text, 'standard'::text])))
+);
+
+ALTER TABLE ONLY public.inbound_endpoints FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: inbound_seen; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.inbound_seen (
+    endpoint_id uuid NOT NULL,
+    event_id text NOT NULL,
+    seen_at timestamp with time zone NOT NULL
+);
+
+
+--
+-- Name: instance; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.instance (
+    only_row boolean DEFAULT true NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    region text NOT NULL,
+    kek_id text NOT NULL,
+    wrapped_secret bytea NOT NULL,
+    canary bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT instance_only_row_check CHECK (only_row),
+    CONSTRAINT instance_region_check CHECK ((region = ANY (ARRAY['us'::text, 'eu'::text])))
+);
+
+
+--
+-- Name: invites; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.invites (
+    token_hash bytea NOT NULL,
+    member_id uuid NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT invites_token_hash_check CHECK ((length(token_hash) = 32))
+);
+
+
+--
+-- Name: issued_tokens; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.issued_tokens (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    application_id uuid NOT NULL,
+    grant_id uuid NOT NULL,
+    family_id uuid NOT NULL,
+    kind text NOT NULL,
+    hash bytea NOT NULL,
+    scopes text[] DEFAULT '{}'::text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    CONSTRAINT issued_tokens_hash_check CHECK ((length(hash) = 32)),
+    CONSTRAINT issued_tokens_kind_check CHECK ((kind = ANY (ARRAY['access'::text, 'refresh'::text])))
+);
+
+ALTER TABLE ONLY public.issued_tokens FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: known_signatures; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.known_signatures (
+    digest bytea NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT known_signatures_digest_check CHECK ((length(digest) = 32))
+);
+
+
+--
+-- Name: members; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.members (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    email text NOT NULL,
+    user_handle bytea NOT NULL,
+    session_epoch integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT members_email_check CHECK (((length(email) >= 3) AND (length(email) <= 320))),
+    CONSTRAINT members_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+    CONSTRAINT members_user_handle_check CHECK ((length(user_handle) = 32))
+);
+
+
+--
+-- Name: memberships; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.memberships (
+    id uuid NOT NULL,
+    member_id uuid NOT NULL,
+    role text NOT NULL,
+    tenant_id uuid,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT memberships_check CHECK (((role = ANY (ARRAY['customer'::text, 'reviewer'::text])) OR (tenant_id IS NULL))),
+    CONSTRAINT memberships_check1 CHECK (((role <> 'customer'::text) OR (tenant_id IS NOT NULL))),
+    CONSTRAINT memberships_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'support'::text, 'reviewer'::text, 'customer'::text])))
+);
+
+ALTER TABLE ONLY public.memberships FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: passkeys; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.passkeys (
+    id uuid NOT NULL,
+    member_id uuid NOT NULL,
+    credential_id bytea NOT NULL,
+    credential jsonb NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_used_at timestamp with time zone
+);
+
+
+--
+-- Name: receipts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.receipts (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    application_id uuid NOT NULL,
+    severance_id uuid NOT NULL,
+    grant_id uuid NOT NULL,
+    email text NOT NULL,
+    provider text NOT NULL,
+    outcome text NOT NULL,
+    body jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.receipts FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: sealed; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.sealed (
+    tenant_id uuid NOT NULL,
+    owner_kind text NOT NULL,
+    owner_id uuid NOT NULL,
+    field text NOT NULL,
+    version integer NOT NULL,
+    ciphertext bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT sealed_version_check CHECK ((version > 0))
+);
+
+ALTER TABLE ONLY public.sealed FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: sessions; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.sessions (
+    id_hash bytea NOT NULL,
+    member_id uuid,
+    epoch integer DEFAULT 0 NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    user_agent text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT sessions_id_hash_check CHECK ((length(id_hash) = 32))
+);
+
+
+--
+-- Name: severances; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.severances (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    application_id uuid NOT NULL,
+    grant_id uuid NOT NULL,
+    act text NOT NULL,
+    provider text NOT NULL,
+    subject text NOT NULL,
+    email text NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    actor text NOT NULL,
+    actor_id text NOT NULL,
+    cut_at timestamp with time zone NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_try_at timestamp with time zone,
+    last_answer text DEFAULT ''::text NOT NULL,
+    outcome text DEFAULT ''::text NOT NULL,
+    destroyed_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    CONSTRAINT severances_act_check CHECK ((act = ANY (ARRAY['revoke'::text, 'delete'::text]))),
+    CONSTRAINT severances_check CHECK (((outcome = ''::text) = (closed_at IS NULL))),
+    CONSTRAINT severances_outcome_check CHECK ((outcome = ANY (ARRAY[''::text, 'severed-verified'::text, 'severed-at-provider'::text, 'deleted-here-only'::text, 'user-action-needed'::text])))
+);
+
+ALTER TABLE ONLY public.severances FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: tenants; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.tenants (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    region text NOT NULL,
+    state text DEFAULT 'active'::text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT tenants_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+    CONSTRAINT tenants_region_check CHECK ((region = ANY (ARRAY['us'::text, 'eu'::text]))),
+    CONSTRAINT tenants_state_check CHECK ((state = ANY (ARRAY['active'::text, 'offboarding'::text, 'offboarded'::text])))
+);
+
+ALTER TABLE ONLY public.tenants FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: token_families; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.token_families (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    application_id uuid NOT NULL,
+    grant_id uuid NOT NULL,
+    flow_id uuid,
+    created_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    revoked_reason text DEFAULT ''::text NOT NULL
+);
+
+ALTER TABLE ONLY public.token_families FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: verifications; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.verifications (
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    tenant_id uuid,
+    application_id uuid,
+    endpoint_id uuid,
+    source text NOT NULL,
+    webhook_id uuid,
+    event_id text DEFAULT ''::text NOT NULL,
+    event_type text DEFAULT ''::text NOT NULL,
+    verdict text NOT NULL,
+    reason text NOT NULL,
+    generation integer DEFAULT 0 NOT NULL,
+    representation text DEFAULT ''::text NOT NULL,
+    size bigint DEFAULT 0 NOT NULL,
+    digest bytea DEFAULT '\x'::bytea NOT NULL,
+    skew_ms bigint DEFAULT 0 NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    listed boolean,
+    latency_us integer DEFAULT 0 NOT NULL,
+    CONSTRAINT verifications_representation_check CHECK ((representation = ANY (ARRAY[''::text, 'raw'::text, 'gzip'::text]))),
+    CONSTRAINT verifications_verdict_check CHECK ((verdict = ANY (ARRAY['accepted'::text, 'refused'::text])))
+)
+PARTITION BY RANGE (at);
+
+ALTER TABLE ONLY public.verifications FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: verifications_rest; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.verifications_rest (
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    tenant_id uuid,
+    application_id uuid,
+    endpoint_id uuid,
+    source text NOT NULL,
+    webhook_id uuid,
+    event_id text DEFAULT ''::text NOT NULL,
+    event_type text DEFAULT ''::text NOT NULL,
+    verdict text NOT NULL,
+    reason text NOT NULL,
+    generation integer DEFAULT 0 NOT NULL,
+    representation text DEFAULT ''::text NOT NULL,
+    size bigint DEFAULT 0 NOT NULL,
+    digest bytea DEFAULT '\x'::bytea NOT NULL,
+    skew_ms bigint DEFAULT 0 NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    listed boolean,
+    latency_us integer DEFAULT 0 NOT NULL,
+    CONSTRAINT verifications_representation_check CHECK ((representation = ANY (ARRAY[''::text, 'raw'::text, 'gzip'::text]))),
+    CONSTRAINT verifications_verdict_check CHECK ((verdict = ANY (ARRAY['accepted'::text, 'refused'::text])))
+);
+
+
+--
+-- Name: webhook_health; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.webhook_health (
+    application_id uuid NOT NULL,
+    webhook_id uuid NOT NULL,
+    failing_since timestamp with time zone,
+    last_success_at timestamp with time zone,
+    last_failure_at timestamp with time zone
+);
+
+ALTER TABLE ONLY public.webhook_health FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: webhook_secrets; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.webhook_secrets (
+    application_id uuid NOT NULL,
+    webhook_id uuid NOT NULL,
+    id uuid NOT NULL,
+    generation integer NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    valid_until timestamp with time zone,
+    last_accepted_at timestamp with time zone,
+    CONSTRAINT webhook_secrets_generation_check CHECK ((generation > 0))
+);
+
+ALTER TABLE ONLY public.webhook_secrets FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: webhooks; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.webhooks (
+    application_id uuid NOT NULL,
+    id uuid NOT NULL,
+    tenant_id uuid,
+    url text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    trigger_types text[] NOT NULL,
+    notification_emails text[] DEFAULT '{}'::text[] NOT NULL,
+    compressed boolean DEFAULT false NOT NULL,
+    self_check boolean DEFAULT false NOT NULL,
+    status text NOT NULL,
+    status_at timestamp with time zone NOT NULL,
+    overlap_seconds integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT webhooks_overlap_seconds_check CHECK (((overlap_seconds >= 0) AND (overlap_seconds <= 604800))),
+    CONSTRAINT webhooks_status_check CHECK ((status = ANY (ARRAY['active'::text, 'pause'::text, 'failing'::text, 'failed'::text]))),
+    CONSTRAINT webhooks_trigger_types_check CHECK ((cardinality(trigger_types) > 0)),
+    CONSTRAINT webhooks_url_check CHECK (((length(url) >= 1) AND (length(url) <= 2000)))
+);
+
+ALTER TABLE ONLY public.webhooks FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: scope_key; Type: TABLE; Schema: sec; Owner: -
+--
+
+CREATE TABLE sec.scope_key (
+    only_row boolean DEFAULT true NOT NULL,
+    inner_pad bytea NOT NULL,
+    outer_pad bytea NOT NULL,
+    CONSTRAINT scope_key_inner_pad_check CHECK ((length(inner_pad) = 64)),
+    CONSTRAINT scope_key_only_row_check CHECK (only_row),
+    CONSTRAINT scope_key_outer_pad_check CHECK ((length(outer_pad) = 64))
+);
+
+
+--
+-- Name: verifications_rest; Type: TABLE ATTACH; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.verifications ATTACH PARTITION public.verifications_rest DEFAULT;
+
+
+--
+-- Name: api_keys api_keys_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_hash_key UNIQUE (hash);
+
+
+--
+-- Name: api_keys api_keys_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (application_id, id);
+
+
+--
+-- Name: applications applications_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.applications
+    ADD CONSTRAINT applications_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: attempts attempts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.attempts
+    ADD CONSTRAINT attempts_pkey PRIMARY KEY (application_id, id);
+
+
+--
+-- Name: audit_entries audit_entries_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.audit_entries
+    ADD CONSTRAINT audit_entries_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: callback_uris callback_uris_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.callback_uris
+    ADD CONSTRAINT callback_uris_pkey PRIMARY KEY (application_id, id);
+
+
+--
+-- Name: connect_flows connect_flows_code_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.connect_flows
+    ADD CONSTRAINT connect_flows_code_hash_key UNIQUE (code_hash);
+
+
+--
+-- Name: connect_flows connect_flows_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.connect_flows
+    ADD CONSTRAINT connect_flows_pkey PRIMARY KEY (tenant_id, id);
+
+
+--
+-- Name: connect_flows connect_flows_state_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.connect_flows
+    ADD CONSTRAINT connect_flows_state_hash_key UNIQUE (state_hash);
+
+
+--
+-- Name: connect_links connect_links_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.connect_links
+    ADD CONSTRAINT connect_links_pkey PRIMARY KEY (tenant_id, id);
+
+
+--
+-- Name: connect_links connect_links_token_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.connect_links
+    ADD CONSTRAINT connect_links_token_hash_key UNIQUE (token_hash);
+
+
+--
+-- Name: connectors connectors_application_id_provider_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.connectors
+    ADD CONSTRAINT connectors_application_id_provider_key UNIQUE (application_id, provider);
+
+
+--
+-- Name: connectors connectors_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.connectors
+    ADD CONSTRAINT connectors_pkey PRIMARY KEY (application_id, id);
+
+
+--
+-- Name: data_keys data_keys_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.data_keys
+    ADD CONSTRAINT data_keys_id_key UNIQUE (id);
+
+
+--
+-- Name: data_keys data_keys_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.data_keys
+    ADD CONSTRAINT data_keys_pkey PRIMARY KEY (tenant_id);
+
+
+--
+-- Name: deliveries deliveries_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.deliveries
+    ADD CONSTRAINT deliveries_pkey PRIMARY KEY (application_id, id);
+
+
+--
+-- Name: events events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (tenant_id, id);
+
+
+--
+-- Name: grants grants_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grants_id_key UNIQUE (id);
+
+
+--
+-- Name: grants grants_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grants_pkey PRIMARY KEY (tenant_id, id);
+
+
+--
+-- Name: grants grants_tenant_id_application_id_provider_subject_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grants_tenant_id_application_id_provider_subject_key UNIQUE (tenant_id, application_id, provider, subject);
+
+
+--
+-- Name: inbound_endpoints inbound_endpoints_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.inbound_endpoints
+    ADD CONSTRAINT inbound_endpoints_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: inbound_seen inbound_seen_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.inbound_seen
+    ADD CONSTRAINT inbound_seen_pkey PRIMARY KEY (endpoint_id, event_id);
+
+
+--
+-- Name: instance instance_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.instance
+    ADD CONSTRAINT instance_pkey PRIMARY KEY (only_row);
+
+
+--
+-- Name: invites invites_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.invites
+    ADD CONSTRAINT invites_pkey PRIMARY KEY (token_hash);
+
+
+--
+-- Name: issued_tokens issued_tokens_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.issued_tokens
+    ADD CONSTRAINT issued_tokens_hash_key UNIQUE (hash);
+
+
+--
+-- Name: issued_tokens issued_tokens_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.issued_tokens
+    ADD CONSTRAINT issued_tokens_pkey PRIMARY KEY (tenant_id, id);
+
+
+--
+-- Name: known_signatures known_signatures_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.known_signatures
+    ADD CONSTRAINT known_signatures_pkey PRIMARY KEY (digest);
+
+
+--
+-- Name: members members_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.members
+    ADD CONSTRAINT members_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: members members_user_handle_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.members
+    ADD CONSTRAINT members_user_handle_key UNIQUE (user_handle);
+
+
+--
+-- Name: memberships memberships_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT memberships_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: passkeys passkeys_credential_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.passkeys
+    ADD CONSTRAINT passkeys_credential_id_key UNIQUE (credential_id);
+
+
+--
+-- Name: passkeys passkeys_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.passkeys
+    ADD CONSTRAINT passkeys_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: receipts receipts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.receipts
+    ADD CONSTRAINT receipts_pkey PRIMARY KEY (tenant_id, id);
+
+
+--
+-- Name: receipts receipts_tenant_id_severance_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.receipts
+    ADD CONSTRAINT receipts_tenant_id_severance_id_key UNIQUE (tenant_id, severance_id);
+
+
+--
+-- Name: sealed sealed_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.sealed
+    ADD CONSTRAINT sealed_pkey PRIMARY KEY (tenant_id, owner_kind, owner_id, field);
+
+
+--
+-- Name: sessions sessions_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (id_hash);
+
+
+--
+-- Name: severances severances_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.severances
+    ADD CONSTRAINT severances_pkey PRIMARY KEY (tenant_id, id);
+
+
+--
+-- Name: tenants tenants_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.tenants
+    ADD CONSTRAINT tenants_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: token_families token_families_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.token_families
+    ADD CONSTRAINT token_families_pkey PRIMARY KEY (tenant_id, id);
+
+
+--
+-- Name: verifications verifications_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.verifications
+    ADD CONSTRAINT verifications_pkey PRIMARY KEY (at, id);
+
+
+--
+-- Name: verifications_rest verifications_rest_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.verifications_rest
+    ADD CONSTRAINT verifications_rest_pkey PRIMARY KEY (at, id);
+
+
+--
+-- Name: webhook_health webhook_health_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhook_health
+    ADD CONSTRAINT webhook_health_pkey PRIMARY KEY (application_id, webhook_id);
+
+
+--
+-- Name: webhook_secrets webhook_secrets_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhook_secrets
+    ADD CONSTRAINT webhook_secrets_pkey PRIMARY KEY (application_id, id);
+
+
+--
+-- Name: webhook_secrets webhook_secrets_webhook_id_generation_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhook_secrets
+    ADD CONSTRAINT webhook_secrets_webhook_id_generation_key UNIQUE (webhook_id, generation);
+
+
+--
+-- Name: webhooks webhooks_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_id_key UNIQUE (id);
+
+
+--
+-- Name: webhooks webhooks_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_pkey PRIMARY KEY (application_id, id);
+
+
+--
+-- Name: scope_key scope_key_pkey; Type: CONSTRAINT; Schema: sec; Owner: -
+--
+
+ALTER TABLE ONLY sec.scope_key
+    ADD CONSTRAINT scope_key_pkey PRIMARY KEY (only_row);
+
+
+--
+-- Name: attempts_of_delivery; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempts_of_delivery ON public.attempts USING btree (delivery_id, number);
+
+
+--
+-- Name: audit_by_action; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX audit_by_action ON public.audit_entries USING btree (action, at DESC, id DESC);
+
+
+--
+-- Name: audit_by_actor; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX audit_by_actor ON public.audit_entries USING btree (actor_id, at DESC, id DESC);
+
+
+--
+-- Name: audit_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX audit_by_time ON public.audit_entries USING btree (at DESC, id DESC);
+
+
+--
+-- Name: audit_of_object; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX audit_of_object ON public.audit_entries USING btree (object_kind, object_id, at DESC);
+
+
+--
+-- Name: audit_of_tenant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX audit_of_tenant ON public.audit_entries USING btree (tenant_id, at DESC, id DESC);
+
+
+--
+-- Name: callback_uris_live; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX callback_uris_live ON public.callback_uris USING btree (application_id, url, platform) WHERE (deleted_at IS NULL);
+
+
+--
+-- Name: connect_flows_by_expiry; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX connect_flows_by_expiry ON public.connect_flows USING btree (expires_at);
+
+
+--
+-- Name: connect_flows_by_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX connect_flows_by_id ON public.connect_flows USING btree (id);
+
+
+--
+-- Name: connect_flows_of_grant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX connect_flows_of_grant ON public.connect_flows USING btree (tenant_id, grant_id) WHERE ((code_hash IS NOT NULL) AND (code_spent_at IS NULL));
+
+
+--
+-- Name: connect_links_of_tenant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX connect_links_of_tenant ON public.connect_links USING btree (tenant_id, created_at DESC, id DESC);
+
+
+--
+-- Name: deliveries_of_webhook; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deliveries_of_webhook ON public.deliveries USING btree (webhook_id, created_at DESC, id DESC);
+
+
+--
+-- Name: deliveries_once; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX deliveries_once ON public.deliveries USING btree (webhook_id, event_id);
+
+
+--
+-- Name: events_of_application; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX events_of_application ON public.events USING btree (application_id, occurred_at DESC, id DESC);
+
+
+--
+-- Name: grants_by_created; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX grants_by_created ON public.grants USING btree (created_at DESC, id DESC);
+
+
+--
+-- Name: grants_by_email; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX grants_by_email ON public.grants USING btree (application_id, lower(email));
+
+
+--
+-- Name: grants_of_application; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX grants_of_application ON public.grants USING btree (application_id, created_at DESC, id DESC);
+
+
+--
+-- Name: grants_of_application_updated; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX grants_of_application_updated ON public.grants USING btree (application_id, updated_at DESC, id DESC);
+
+
+--
+-- Name: grants_of_tenant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX grants_of_tenant ON public.grants USING btree (tenant_id, created_at DESC, id DESC);
+
+
+--
+-- Name: grants_pending; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX grants_pending ON public.grants USING btree (status_at) WHERE (status = 'pending'::text);
+
+
+--
+-- Name: grants_unwell; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX grants_unwell ON public.grants USING btree (status_at DESC) WHERE (status = 'invalid'::text);
+
+
+--
+-- Name: inbound_seen_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX inbound_seen_by_time ON public.inbound_seen USING btree (seen_at);
+
+
+--
+-- Name: inbound_self_once; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX inbound_self_once ON public.inbound_endpoints USING btree (application_id) WHERE (kind = 'self'::text);
+
+
+--
+-- Name: invites_by_member; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX invites_by_member ON public.invites USING btree (member_id);
+
+
+--
+-- Name: issued_tokens_of_family; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX issued_tokens_of_family ON public.issued_tokens USING btree (tenant_id, family_id);
+
+
+--
+-- Name: known_signatures_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX known_signatures_by_time ON public.known_signatures USING btree (seen_at);
+
+
+--
+-- Name: members_by_email; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX members_by_email ON public.members USING btree (lower(email));
+
+
+--
+-- Name: memberships_by_tenant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX memberships_by_tenant ON public.memberships USING btree (tenant_id) WHERE (tenant_id IS NOT NULL);
+
+
+--
+-- Name: memberships_once; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX memberships_once ON public.memberships USING btree (member_id, role, COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid));
+
+
+--
+-- Name: passkeys_by_member; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX passkeys_by_member ON public.passkeys USING btree (member_id);
+
+
+--
+-- Name: receipts_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX receipts_by_time ON public.receipts USING btree (created_at DESC, id DESC);
+
+
+--
+-- Name: receipts_of_grant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX receipts_of_grant ON public.receipts USING btree (tenant_id, grant_id);
+
+
+--
+-- Name: receipts_of_tenant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX receipts_of_tenant ON public.receipts USING btree (tenant_id, created_at DESC, id DESC);
+
+
+--
+-- Name: sessions_by_expiry; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX sessions_by_expiry ON public.sessions USING btree (expires_at);
+
+
+--
+-- Name: sessions_by_member; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX sessions_by_member ON public.sessions USING btree (member_id);
+
+
+--
+-- Name: severances_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX severances_by_time ON public.severances USING btree (cut_at DESC, id DESC);
+
+
+--
+-- Name: severances_of_grant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX severances_of_grant ON public.severances USING btree (tenant_id, grant_id);
+
+
+--
+-- Name: severances_open; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX severances_open ON public.severances USING btree (cut_at) WHERE (closed_at IS NULL);
+
+
+--
+-- Name: tenants_by_name; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX tenants_by_name ON public.tenants USING btree (lower(name), id);
+
+
+--
+-- Name: token_families_of_flow; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX token_families_of_flow ON public.token_families USING btree (tenant_id, flow_id);
+
+
+--
+-- Name: token_families_of_grant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX token_families_of_grant ON public.token_families USING btree (tenant_id, grant_id);
+
+
+--
+-- Name: verifications_by_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_by_id ON ONLY public.verifications USING btree (id);
+
+
+--
+-- Name: verifications_by_reason; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_by_reason ON ONLY public.verifications USING btree (reason, at DESC, id DESC);
+
+
+--
+-- Name: verifications_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_by_time ON ONLY public.verifications USING btree (at DESC, id DESC);
+
+
+--
+-- Name: verifications_by_verdict; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_by_verdict ON ONLY public.verifications USING btree (verdict, at DESC, id DESC);
+
+
+--
+-- Name: verifications_of_application; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_of_application ON ONLY public.verifications USING btree (application_id, at DESC, id DESC);
+
+
+--
+-- Name: verifications_of_event; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_of_event ON ONLY public.verifications USING btree (event_id, at DESC, id DESC) WHERE (event_id <> ''::text);
+
+
+--
+-- Name: verifications_of_tenant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_of_tenant ON ONLY public.verifications USING btree (tenant_id, at DESC, id DESC);
+
+
+--
+-- Name: verifications_of_webhook; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_of_webhook ON ONLY public.verifications USING btree (webhook_id, at DESC, id DESC);
+
+
+--
+-- Name: verifications_rest_application_id_at_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_rest_application_id_at_id_idx ON public.verifications_rest USING btree (application_id, at DESC, id DESC);
+
+
+--
+-- Name: verifications_rest_at_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_rest_at_id_idx ON public.verifications_rest USING btree (at DESC, id DESC);
+
+
+--
+-- Name: verifications_rest_event_id_at_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_rest_event_id_at_id_idx ON public.verifications_rest USING btree (event_id, at DESC, id DESC) WHERE (event_id <> ''::text);
+
+
+--
+-- Name: verifications_rest_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_rest_id_idx ON public.verifications_rest USING btree (id);
+
+
+--
+-- Name: verifications_rest_reason_at_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_rest_reason_at_id_idx ON public.verifications_rest USING btree (reason, at DESC, id DESC);
+
+
+--
+-- Name: verifications_rest_tenant_id_at_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_rest_tenant_id_at_id_idx ON public.verifications_rest USING btree (tenant_id, at DESC, id DESC);
+
+
+--
+-- Name: verifications_rest_verdict_at_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_rest_verdict_at_id_idx ON public.verifications_rest USING btree (verdict, at DESC, id DESC);
+
+
+--
+-- Name: verifications_rest_webhook_id_at_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_rest_webhook_id_at_id_idx ON public.verifications_rest USING btree (webhook_id, at DESC, id DESC);
+
+
+--
+-- Name: verifications_rest_application_id_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.verifications_of_application ATTACH PARTITION public.verifications_rest_application_id_at_id_idx;
+
+
+--
+-- Name: verifications_rest_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.verifications_by_time ATTACH PARTITION public.verifications_rest_at_id_idx;
+
+
+--
+-- Name: verifications_rest_event_id_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.verifications_of_event ATTACH PARTITION public.verifications_rest_event_id_at_id_idx;
+
+
+--
+-- Name: verifications_rest_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.verifications_by_id ATTACH PARTITION public.verifications_rest_id_idx;
+
+
+--
+-- Name: verifications_rest_pkey; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.verifications_pkey ATTACH PARTITION public.verifications_rest_pkey;
+
+
+--
+-- Name: verifications_rest_reason_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.verifications_by_reason ATTACH PARTITION public.verifications_rest_reason_at_id_idx;
+
+
+--
+-- Name: verifications_rest_tenant_id_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.verifications_of_tenant ATTACH PARTITION public.verifications_rest_tenant_id_at_id_idx;
+
+
+--
+-- Name: verifications_rest_verdict_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.verifications_by_verdict ATTACH PARTITION public.verifications_rest_verdict_at_id_idx;
+
+
+--
+-- Name: verifications_rest_webhook_id_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.verifications_of_webhook ATTACH PARTITION public.verifications_rest_webhook_id_at_id_idx;
+
+
+--
+-- Name: audit_entries audit_is_final; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER audit_is_final BEFORE DELETE OR UPDATE ON public.audit_entries FOR EACH ROW EXECUTE FUNCTION public.audit_is_final();
+
+
+--
+-- Name: audit_entries audit_is_kept; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER audit_is_kept BEFORE TRUNCATE ON public.audit_entries FOR EACH STATEMENT EXECUTE FUNCTION public.audit_is_final();
+
+
+--
+-- Name: grants grants_transition; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER grants_transition BEFORE UPDATE ON public.grants FOR EACH ROW EXECUTE FUNCTION public.grants_transition();
+
+
+--
+-- Name: api_keys api_keys_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_application_id_fkey FOREIGN KEY (application_id) REFERENCES public.applications(id);
+
+
+--
+-- Name: api_keys api_keys_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
+-- Name: applications applications_default_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.applications
+    ADD CONSTRAINT applications_default_tenant_id_fkey FOREIGN KEY (default_tenant_id) REFERENCES public.tenants(id);
+
+
+--
+-- Name: attempts attempts_application_id_delivery_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.attempts
+    ADD CONSTRAINT attempts_application_id_delivery_id_fkey FOREIGN KEY (application_id, delivery_id) REFERENCES public.deliveries(application_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: callback_uris callback_uris_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.callback_uris
+    ADD CONSTRAINT callback_uris_application_id_fkey FOREIGN KEY (application_id) REFERENCES public.applications(id);
+
+
+--
+-- Name: connect_flows connect_flows_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.connect_flows
+    ADD CONSTRAINT connect_flows_application_id_fkey FOREIGN KEY (application_id) REFERENCES public.applications(id);
+
+
+--
+-- Name: connect_flows connect_flows_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.connect_flows
+    ADD CONSTRAINT connect_flows_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
+-- Name: connect_links connect_links_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.connect_links
+    ADD CONSTRAINT connect_links_application_id_fkey FOREIGN KEY (application_id) REFERENCES public.applications(id);
+
+
+--
+-- Name: connect_links connect_links_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.connect_links
+    ADD CONSTRAINT connect_links_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
+-- Name: connectors connectors_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.connectors
+    ADD CONSTRAINT connectors_application_id_fkey FOREIGN KEY (application_id) REFERENCES public.applications(id);
+
+
+--
+-- Name: deliveries deliveries_application_id_webhook_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.deliveries
+    ADD CONSTRAINT deliveries_application_id_webhook_id_fkey FOREIGN KEY (application_id, webhook_id) REFERENCES public.webhooks(application_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: events events_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.events
+    ADD CONSTRAINT events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
+-- Name: grants grants_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grants_application_id_fkey FOREIGN KEY (application_id) REFERENCES public.applications(id);
+
+
+--
+-- Name: grants grants_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grants_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
+-- Name: inbound_endpoints inbound_endpoints_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.inbound_endpoints
+    ADD CONSTRAINT inbound_endpoints_application_id_fkey FOREIGN KEY (application_id) REFERENCES public.applications(id);
+
+
+--
+-- Name: inbound_endpoints inbound_endpoints_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.inbound_endpoints
+    ADD CONSTRAINT inbound_endpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
+-- Name: invites invites_member_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.invites
+    ADD CONSTRAINT invites_member_id_fkey FOREIGN KEY (member_id) REFERENCES public.members(id) ON DELETE CASCADE;
+
+
+--
+-- Name: issued_tokens issued_tokens_tenant_id_family_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.issued_tokens
+    ADD CONSTRAINT issued_tokens_tenant_id_family_id_fkey FOREIGN KEY (tenant_id, family_id) REFERENCES public.token_families(tenant_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: memberships memberships_member_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT memberships_member_id_fkey FOREIGN KEY (member_id) REFERENCES public.members(id) ON DELETE CASCADE;
+
+
+--
+-- Name: memberships memberships_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT memberships_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
+-- Name: passkeys passkeys_member_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.passkeys
+    ADD CONSTRAINT passkeys_member_id_fkey FOREIGN KEY (member_id) REFERENCES public.members(id) ON DELETE CASCADE;
+
+
+--
+-- Name: receipts receipts_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.receipts
+    ADD CONSTRAINT receipts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
+-- Name: receipts receipts_tenant_id_severance_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.receipts
+    ADD CONSTRAINT receipts_tenant_id_severance_id_fkey FOREIGN KEY (tenant_id, severance_id) REFERENCES public.severances(tenant_id, id);
+
+
+--
+-- Name: sealed sealed_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.sealed
+    ADD CONSTRAINT sealed_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.data_keys(tenant_id);
+
+
+--
+-- Name: sessions sessions_member_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_member_id_fkey FOREIGN KEY (member_id) REFERENCES public.members(id) ON DELETE CASCADE;
+
+
+--
+-- Name: severances severances_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.severances
+    ADD CONSTRAINT severances_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
+-- Name: token_families token_families_tenant_id_grant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.token_families
+    ADD CONSTRAINT token_families_tenant_id_grant_id_fkey FOREIGN KEY (tenant_id, grant_id) REFERENCES public.grants(tenant_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: webhook_health webhook_health_application_id_webhook_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhook_health
+    ADD CONSTRAINT webhook_health_application_id_webhook_id_fkey FOREIGN KEY (application_id, webhook_id) REFERENCES public.webhooks(application_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: webhook_secrets webhook_secrets_application_id_webhook_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhook_secrets
+    ADD CONSTRAINT webhook_secrets_application_id_webhook_id_fkey FOREIGN KEY (application_id, webhook_id) REFERENCES public.webhooks(application_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: webhooks webhooks_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_application_id_fkey FOREIGN KEY (application_id) REFERENCES public.applications(id);
+
+
+--
+-- Name: webhooks webhooks_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
+-- Name: api_keys; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: api_keys application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY application ON public.api_keys TO postern_app USING ((application_id = ( SELECT sec.application() AS application))) WITH CHECK ((application_id = ( SELECT sec.application() AS application)));
+
+
+--
+-- Name: applications application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY application ON public.applications TO postern_app USING ((id = ( SELECT sec.application() AS application))) WITH CHECK ((id = ( SELECT sec.application() AS application)));
+
+
+--
+-- Name: attempts application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY application ON public.attempts TO postern_app USING ((application_id = ( SELECT sec.application() AS application))) WITH CHECK ((application_id = ( SELECT sec.application() AS application)));
+
+
+--
+-- Name: callback_uris application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY application ON public.callback_uris TO postern_app USING ((application_id = ( SELECT sec.application() AS application))) WITH CHECK ((application_id = ( SELECT sec.application() AS application)));
+
+
+--
+-- Name: connectors application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY application ON public.connectors TO postern_app USING ((application_id = ( SELECT sec.application() AS application))) WITH CHECK ((application_id = ( SELECT sec.application() AS application)));
+
+
+--
+-- Name: deliveries application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY application ON public.deliveries TO postern_app USING ((application_id = ( SELECT sec.application() AS application))) WITH CHECK ((application_id = ( SELECT sec.application() AS application)));
+
+
+--
+-- Name: webhook_health application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY application ON public.webhook_health TO postern_app USING ((application_id = ( SELECT sec.application() AS application))) WITH CHECK ((application_id = ( SELECT sec.application() AS application)));
+
+
+--
+-- Name: webhook_secrets application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY application ON public.webhook_secrets TO postern_app USING ((application_id = ( SELECT sec.application() AS application))) WITH CHECK ((application_id = ( SELECT sec.application() AS application)));
+
+
+--
+-- Name: webhooks application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY application ON public.webhooks TO postern_app USING ((application_id = ( SELECT sec.application() AS application))) WITH CHECK ((application_id = ( SELECT sec.application() AS application)));
+
+
+--
+-- Name: applications; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.applications ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: attempts; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.attempts ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: audit_entries; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.audit_entries ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: callback_uris; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.callback_uris ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: connect_flows; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.connect_flows ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: connect_links; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.connect_links ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: connectors; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.connectors ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: data_keys; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.data_keys ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: deliveries; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.deliveries ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: events; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.events ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: grants; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.grants ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: inbound_endpoints; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.inbound_endpoints ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: issued_tokens; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.issued_tokens ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: api_keys lookup; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY lookup ON public.api_keys FOR SELECT TO postern_lookup USING (true);
+
+
+--
+-- Name: connect_flows lookup; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY lookup ON public.connect_flows FOR SELECT TO postern_lookup USING (true);
+
+
+--
+-- Name: connect_links lookup; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY lookup ON public.connect_links FOR SELECT TO postern_lookup USING (true);
+
+
+--
+-- Name: grants lookup; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY lookup ON public.grants FOR SELECT TO postern_lookup USING (true);
+
+
+--
+-- Name: issued_tokens lookup; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY lookup ON public.issued_tokens FOR SELECT TO postern_lookup USING (true);
+
+
+--
+-- Name: memberships; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.memberships ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: api_keys platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.api_keys TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: applications platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.applications TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: attempts platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.attempts TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: audit_entries platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.audit_entries TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: callback_uris platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.callback_uris TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: connect_flows platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.connect_flows TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: connect_links platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.connect_links TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: connectors platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.connectors TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: deliveries platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.deliveries TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: events platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.events TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: grants platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.grants TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: inbound_endpoints platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.inbound_endpoints TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: issued_tokens platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.issued_tokens TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: memberships platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.memberships TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: receipts platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.receipts TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: severances platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.severances TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: tenants platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.tenants TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: token_families platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.token_families TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: verifications platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.verifications TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: webhook_health platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.webhook_health TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: webhook_secrets platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.webhook_secrets TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: webhooks platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.webhooks TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: receipts; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.receipts ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: audit_entries scope; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY scope ON public.audit_entries TO postern_app USING (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application)))) WITH CHECK (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application))));
+
+
+--
+-- Name: verifications scope; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY scope ON public.verifications TO postern_app USING (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application)))) WITH CHECK (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application))));
+
+
+--
+-- Name: sealed; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.sealed ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: severances; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.severances ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: data_keys tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.data_keys TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
+-- Name: sealed tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.sealed TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
+-- Name: tenants tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.tenants TO postern_app USING ((id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
+-- Name: connect_flows tenant_or_application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant_or_application ON public.connect_flows TO postern_app USING (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application)))) WITH CHECK (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application))));
+
+
+--
+-- Name: connect_links tenant_or_application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant_or_application ON public.connect_links TO postern_app USING (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application)))) WITH CHECK (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application))));
+
+
+--
+-- Name: events tenant_or_application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant_or_application ON public.events TO postern_app USING (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application)))) WITH CHECK (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application))));
+
+
+--
+-- Name: grants tenant_or_application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant_or_application ON public.grants TO postern_app USING (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application)))) WITH CHECK (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application))));
+
+
+--
+-- Name: issued_tokens tenant_or_application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant_or_application ON public.issued_tokens TO postern_app USING (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application)))) WITH CHECK (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application))));
+
+
+--
+-- Name: receipts tenant_or_application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant_or_application ON public.receipts TO postern_app USING (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application)))) WITH CHECK (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application))));
+
+
+--
+-- Name: severances tenant_or_application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant_or_application ON public.severances TO postern_app USING (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application)))) WITH CHECK (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application))));
+
+
+--
+-- Name: token_families tenant_or_application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant_or_application ON public.token_families TO postern_app USING (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application)))) WITH CHECK (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application))));
+
+
+--
+-- Name: tenants; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.tenants ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: token_families; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.token_families ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: verifications; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.verifications ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: webhook_health; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.webhook_health ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: webhook_secrets; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.webhook_secrets ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: webhooks; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.webhooks ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: SCHEMA public; Type: ACL; Schema: -; Owner: -
+--
+
+GRANT USAGE ON SCHEMA public TO postern_app;
+GRANT USAGE ON SCHEMA public TO postern_platform;
+GRANT USAGE ON SCHEMA public TO postern_lookup;
+
+
+--
+-- Name: SCHEMA sec; Type: ACL; Schema: -; Owner: -
+--
+
+GRANT USAGE ON SCHEMA sec TO postern_app;
+GRANT USAGE ON SCHEMA sec TO postern_platform;
+GRANT USAGE ON SCHEMA sec TO postern_lookup;
+
+
+--
+-- Name: FUNCTION application(); Type: ACL; Schema: sec; Owner: -
+--
+
+REVOKE ALL ON FUNCTION sec.application() FROM PUBLIC;
+GRANT ALL ON FUNCTION sec.application() TO postern_app;
+GRANT ALL ON FUNCTION sec.application() TO postern_platform;
+
+
+--
+-- Name: FUNCTION find_flow(flow uuid, OUT tenant uuid); Type: ACL; Schema: sec; Owner: -
+--
+
+REVOKE ALL ON FUNCTION sec.find_flow(flow uuid, OUT tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION sec.find_flow(flow uuid, OUT tenant uuid) TO postern_app;
+GRANT ALL ON FUNCTION sec.find_flow(flow uuid, OUT tenant uuid) TO postern_platform;
+
+
+--
+-- Name: FUNCTION find_flow_by_code(presented bytea, OUT tenant uuid, OUT id uuid); Type: ACL; Schema: sec; Owner: -
+--
+
+REVOKE ALL ON FUNCTION sec.find_flow_by_code(presented bytea, OUT tenant uuid, OUT id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION sec.find_flow_by_code(presented bytea, OUT tenant uuid, OUT id uuid) TO postern_app;
+GRANT ALL ON FUNCTION sec.find_flow_by_code(presented bytea, OUT tenant uuid, OUT id uuid) TO postern_platform;
+
+
+--
+-- Name: FUNCTION find_flow_by_state(presented bytea, OUT tenant uuid, OUT id uuid); Type: ACL; Schema: sec; Owner: -
+--
+
+REVOKE ALL ON FUNCTION sec.find_flow_by_state(presented bytea, OUT tenant uuid, OUT id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION sec.find_flow_by_state(presented bytea, OUT tenant uuid, OUT id uuid) TO postern_app;
+GRANT ALL ON FUNCTION sec.find_flow_by_state(presented bytea, OUT tenant uuid, OUT id uuid) TO postern_platform;
+
+
+--
+-- Name: FUNCTION find_grant(grant_id uuid, application uuid, OUT tenant uuid); Type: ACL; Schema: sec; Owner: -
+--
+
+REVOKE ALL ON FUNCTION sec.find_grant(grant_id uuid, application uuid, OUT tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION sec.find_grant(grant_id uuid, application uuid, OUT tenant uuid) TO postern_app;
+GRANT ALL ON FUNCTION sec.find_grant(grant_id uuid, application uuid, OUT tenant uuid) TO postern_platform;
+
+
+--
+-- Name: FUNCTION find_key(presented bytea, OUT application uuid, OUT id uuid); Type: ACL; Schema: sec; Owner: -
+--
+
+REVOKE ALL ON FUNCTION sec.find_key(presented bytea, OUT application uuid, OUT id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION sec.find_key(presented bytea, OUT application uuid, OUT id uuid) TO postern_app;
+GRANT ALL ON FUNCTION sec.find_key(presented bytea, OUT application uuid, OUT id uuid) TO postern_platform;
+
+
+--
+-- Name: FUNCTION find_link(presented bytea, OUT tenant uuid, OUT id uuid); Type: ACL; Schema: sec; Owner: -
+--
+
+REVOKE ALL ON FUNCTION sec.find_link(presented bytea, OUT tenant uuid, OUT id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION sec.find_link(presented bytea, OUT tenant uuid, OUT id uuid) TO postern_app;
+GRANT ALL ON FUNCTION sec.find_link(presented bytea, OUT tenant uuid, OUT id uuid) TO postern_platform;
+
+
+--
+-- Name: FUNCTION find_token(presented bytea, OUT tenant uuid, OUT id uuid); Type: ACL; Schema: sec; Owner: -
+--
+
+REVOKE ALL ON FUNCTION sec.find_token(presented bytea, OUT tenant uuid, OUT id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION sec.find_token(presented bytea, OUT tenant uuid, OUT id uuid) TO postern_app;
+GRANT ALL ON FUNCTION sec.find_token(presented bytea, OUT tenant uuid, OUT id uuid) TO postern_platform;
+
+
+--
+-- Name: FUNCTION scope(OUT kind text, OUT id uuid); Type: ACL; Schema: sec; Owner: -
+--
+
+REVOKE ALL ON FUNCTION sec.scope(OUT kind text, OUT id uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tenant(); Type: ACL; Schema: sec; Owner: -
+--
+
+REVOKE ALL ON FUNCTION sec.tenant() FROM PUBLIC;
+GRANT ALL ON FUNCTION sec.tenant() TO postern_app;
+GRANT ALL ON FUNCTION sec.tenant() TO postern_platform;
+
+
+--
+-- Name: TABLE api_keys; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.api_keys TO postern_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.api_keys TO postern_platform;
+
+
+--
+-- Name: COLUMN api_keys.application_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(application_id) ON TABLE public.api_keys TO postern_lookup;
+
+
+--
+-- Name: COLUMN api_keys.id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(id) ON TABLE public.api_keys TO postern_lookup;
+
+
+--
+-- Name: COLUMN api_keys.hash; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(hash) ON TABLE public.api_keys TO postern_lookup;
+
+
+--
+-- Name: TABLE applications; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,UPDATE ON TABLE public.applications TO postern_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.applications TO postern_platform;
+
+
+--
+-- Name: TABLE attempts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.attempts TO postern_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.attempts TO postern_platform;
+
+
+--
+-- Name: TABLE audit_entries; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.audit_entries TO postern_app;
+GRANT SELECT,INSERT ON TABLE public.audit_entries TO postern_platform;
+
+
+--
+-- Name: TABLE callback_uris; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.callback_uris TO postern_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.callback_uris TO postern_platform;
+
+
+--
+-- Name: TABLE connect_flows; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.connect_flows TO postern_app;
+GRANT SELECT ON TABLE public.connect_flows TO postern_platform;
+
+
+--
+-- Name: COLUMN connect_flows.tenant_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(tenant_id) ON TABLE public.connect_flows TO postern_lookup;
+
+
+--
+-- Name: COLUMN connect_flows.id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(id) ON TABLE public.connect_flows TO postern_lookup;
+
+
+--
+-- Name: COLUMN connect_flows.state_hash; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(state_hash) ON TABLE public.connect_flows TO postern_lookup;
+
+
+--
+-- Name: COLUMN connect_flows.code_hash; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(code_hash) ON TABLE public.connect_flows TO postern_lookup;
+
+
+--
+-- Name: TABLE connect_links; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.connect_links TO postern_app;
+GRANT SELECT ON TABLE public.connect_links TO postern_platform;
+
+
+--
+-- Name: COLUMN connect_links.tenant_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(tenant_id) ON TABLE public.connect_links TO postern_lookup;
+
+
+--
+-- Name: COLUMN connect_links.id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(id) ON TABLE public.connect_links TO postern_lookup;
+
+
+--
+-- Name: COLUMN connect_links.token_hash; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(token_hash) ON TABLE public.connect_links TO postern_lookup;
+
+
+--
+-- Name: TABLE connectors; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.connectors TO postern_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.connectors TO postern_platform;
+
+
+--
+-- Name: TABLE data_keys; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.data_keys TO postern_app;
+
+
+--
+-- Name: TABLE deliveries; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deliveries TO postern_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deliveries TO postern_platform;
+
+
+--
+-- Name: TABLE events; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.events TO postern_app;
+GRANT SELECT ON TABLE public.events TO postern_platform;
+
+
+--
+-- Name: TABLE grants; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.grants TO postern_app;
+GRANT SELECT ON TABLE public.grants TO postern_platform;
+
+
+--
+-- Name: COLUMN grants.tenant_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(tenant_id) ON TABLE public.grants TO postern_lookup;
+
+
+--
+-- Name: COLUMN grants.id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(id) ON TABLE public.grants TO postern_lookup;
+
+
+--
+-- Name: COLUMN grants.application_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(application_id) ON TABLE public.grants TO postern_lookup;
+
+
+--
+-- Name: TABLE inbound_endpoints; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.inbound_endpoints TO postern_platform;
+
+
+--
+-- Name: TABLE inbound_seen; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.inbound_seen TO postern_platform;
+
+
+--
+-- Name: TABLE instance; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.instance TO postern_app;
+GRANT SELECT ON TABLE public.instance TO postern_platform;
+
+
+--
+-- Name: TABLE invites; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.invites TO postern_platform;
+
+
+--
+-- Name: TABLE issued_tokens; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.issued_tokens TO postern_app;
+GRANT SELECT ON TABLE public.issued_tokens TO postern_platform;
+
+
+--
+-- Name: COLUMN issued_tokens.tenant_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(tenant_id) ON TABLE public.issued_tokens TO postern_lookup;
+
+
+--
+-- Name: COLUMN issued_tokens.id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(id) ON TABLE public.issued_tokens TO postern_lookup;
+
+
+--
+-- Name: COLUMN issued_tokens.hash; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(hash) ON TABLE public.issued_tokens TO postern_lookup;
+
+
+--
+-- Name: TABLE known_signatures; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.known_signatures TO postern_platform;
+
+
+--
+-- Name: TABLE members; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.members TO postern_platform;
+
+
+--
+-- Name: TABLE memberships; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.memberships TO postern_platform;
+
+
+--
+-- Name: TABLE passkeys; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.passkeys TO postern_platform;
+
+
+--
+-- Name: TABLE receipts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.receipts TO postern_app;
+GRANT SELECT ON TABLE public.receipts TO postern_platform;
+
+
+--
+-- Name: TABLE sealed; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sealed TO postern_app;
+
+
+--
+-- Name: TABLE sessions; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sessions TO postern_platform;
+
+
+--
+-- Name: TABLE severances; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.severances TO postern_app;
+GRANT SELECT ON TABLE public.severances TO postern_platform;
+
+
+--
+-- Name: TABLE tenants; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.tenants TO postern_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.tenants TO postern_platform;
+
+
+--
+-- Name: TABLE token_families; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.token_families TO postern_app;
+GRANT SELECT ON TABLE public.token_families TO postern_platform;
+
+
+--
+-- Name: TABLE verifications; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.verifications TO postern_app;
+GRANT SELECT,INSERT ON TABLE public.verifications TO postern_platform;
+
+
+--
+-- Name: TABLE webhook_health; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_health TO postern_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_health TO postern_platform;
+
+
+--
+-- Name: TABLE webhook_secrets; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_secrets TO postern_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_secrets TO postern_platform;
+
+
+--
+-- Name: TABLE webhooks; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhooks TO postern_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhooks TO postern_platform;
+
+
+--
+-- PostgreSQL database dump complete
+--
+
+
