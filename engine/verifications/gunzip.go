@@ -20,15 +20,30 @@ func gunzip(body []byte) ([]byte, string) {
 	}
 	r.Multistream(false) // one member and nothing behind it: else one body could be read in two ways
 	limit := openedLimit(len(body))
-	var out bytes.Buffer
-	n, err := io.Copy(&out, io.LimitReader(r, limit+1))
-	switch {
-	case n > limit:
-		return nil, DecompressionBomb
-	case err != nil || source.Len() > 0:
+	named := namedSize(body)
+	if named > limit {
+		if n, _ := io.CopyN(io.Discard, r, limit+1); n > limit {
+			return nil, DecompressionBomb
+		}
 		return nil, BadEncoding
 	}
-	return out.Bytes(), ""
+	// What is allocated is what the body names, which is within the limit; one that holds more than it names is damaged or lies.
+	out := make([]byte, named)
+	if _, err := io.ReadFull(r, out); err != nil {
+		return nil, BadEncoding
+	}
+	if n, err := io.ReadFull(r, make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) || source.Len() > 0 {
+		return nil, BadEncoding
+	}
+	return out, ""
+}
+
+// namedSize is the size that the trailer names (RFC 1952 section 2.3.1, ISIZE). A body too short for header and trailer names none.
+func namedSize(body []byte) int64 {
+	if len(body) < 18 {
+		return 0
+	}
+	return int64(binary.LittleEndian.Uint32(body[len(body)-4:]))
 }
 
 // openedLimit is how far a body of size may open.
@@ -38,7 +53,7 @@ func openedLimit(size int) int64 { return min(maxOpened, max(maxRatio*int64(size
 const maxDiagnosed = 1 << 20
 
 // signsOpened says whether the signature covers the decompressed bytes. Nothing of them is kept: they stream through the MACs. A body whose
-// trailer (RFC 1952 section 2.3.1, ISIZE) names more than a small size is not opened at all, and one that lies about it is left at the limit.
+// trailer names more than a small size is not opened at all, and one that lies about it is left at the limit.
 func signsOpened(body, signature []byte, keys []Key) bool {
 	limit := diagnosable(body)
 	if limit == 0 {
@@ -69,10 +84,7 @@ func signsOpened(body, signature []byte, keys []Key) bool {
 
 // diagnosable says how many bytes of a refused body may be opened: as many as its trailer names, when that is little; 0: none.
 func diagnosable(body []byte) int64 {
-	if len(body) < 18 { // header and trailer alone
-		return 0
-	}
-	named := int64(binary.LittleEndian.Uint32(body[len(body)-4:]))
+	named := namedSize(body)
 	if named > maxDiagnosed || named > openedLimit(len(body)) {
 		return 0
 	}

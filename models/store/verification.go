@@ -100,7 +100,8 @@ func (t *Tx) NoteSeen(endpoint models.EndpointID, event string, at time.Time) (b
 
 // NoteSignature records the digest of a genuine signature. Once is enough.
 func (t *Tx) NoteSignature(digest []byte, at time.Time) error {
-	return wrap(t.db.Exec("INSERT INTO known_signatures (digest, seen_at) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING", digest, at).Error)
+	// seen_at first: gorm takes bytes right after a parenthesis for a list and spreads them.
+	return wrap(t.db.Exec("INSERT INTO known_signatures (seen_at, digest) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING", at, digest).Error)
 }
 
 // KnowsSignature says whether a signature with this digest was genuine once.
