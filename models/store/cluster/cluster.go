@@ -148,8 +148,8 @@ func (c *Cluster) DSN(database string) string {
 // Socket is the folder of the Unix socket and the port that names the file in it, for building the DSN of another role.
 func (c *Cluster) Socket() (dir, portNumber string) { return c.socket, port }
 
-// Home is the folder that really holds the data: Config.Dir, or a folder derived from it where the server's user cannot
-// enter Config.Dir.
+// Home is the folder that really holds the data: Config.Dir, or the one that its file WHERE names, when the server's user
+// cannot enter Config.Dir.
 func (c *Cluster) Home() string { return c.home }
 
 // EnsureDatabase makes the database, owned by the superuser, unless it exists, and returns its DSN.

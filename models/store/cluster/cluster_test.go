@@ -300,6 +300,25 @@ func TestFolderThatTheServersUserCannotEnter(t *testing.T) {
 	if !query[bool](t, c.DSN("postgres"), `SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = 'kept')`) {
 		t.Error("the data was not kept")
 	}
+	if err := c.Stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	// A database that is not where the note says is no reason for an empty one.
+	if err := os.Rename(c.Home(), c.Home()+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Start(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "put it back") {
+		t.Errorf("started without its data: %v", err)
+	}
+	// Whoever removes the folder begins anew.
+	if err := os.RemoveAll(cfg.Dir); err != nil {
+		t.Fatal(err)
+	}
+	c = start(t, cfg)
+	if query[bool](t, c.DSN("postgres"), `SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = 'kept')`) {
+		t.Error("the old data came back")
+	}
 }
 
 func TestLongPathGetsAShortSocket(t *testing.T) {

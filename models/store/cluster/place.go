@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -110,24 +112,50 @@ func chooseHome(cfg Config, o *owner) (string, error) {
 	if root == "" {
 		root = elsewhereRoot
 	}
-	sum := sha256.Sum256([]byte(dir))
-	other := filepath.Join(root, hex.EncodeToString(sum[:8]))
-	// Data that once had to go elsewhere stays there, even when the folder has been opened up since.
-	if o.canEnter(dir) && (hasData(dir) || !hasData(other)) {
+	// Data that once had to go elsewhere stays there, even when the folder has been opened up since. Whoever removes the
+	// folder removes the note too, and begins anew: what else the folder held, such as a key, is gone as well.
+	other, err := readNote(dir, root)
+	if err != nil || other != "" {
+		return other, err
+	}
+	if o.canEnter(dir) {
 		return dir, nil
 	}
-	if err := makeHome(root, o); err != nil {
-		return "", fmt.Errorf("cluster: make %s: %w", root, err)
-	}
-	if err := makeHome(other, o); err != nil {
-		return "", fmt.Errorf("cluster: make %s: %w", other, err)
+	other = filepath.Join(root, strings.ToLower(rand.Text()[:16]))
+	for _, folder := range []string{root, other} {
+		if err := makeHome(folder, o); err != nil {
+			return "", fmt.Errorf("cluster: make %s: %w", folder, err)
+		}
 	}
 	if !o.canEnter(other) {
 		return "", fmt.Errorf("cluster: the user %s can enter neither %s nor %s; name a data folder that it can enter", o.name, dir, other)
 	}
 	note := fmt.Sprintf("The user %s cannot enter this folder, so the database is kept in\n%s\n", o.name, other)
-	if err := os.WriteFile(filepath.Join(dir, "WHERE"), []byte(note), 0o600); err != nil {
+	if err := writeDurably(filepath.Join(dir, noteFile), note); err != nil {
 		return "", fmt.Errorf("cluster: %w", err)
+	}
+	return other, nil
+}
+
+// noteFile says in which folder below elsewhereRoot the data lies.
+const noteFile = "WHERE"
+
+// readNote gives the folder that the note names; empty without a note.
+func readNote(dir, root string) (string, error) {
+	note, err := os.ReadFile(filepath.Join(dir, noteFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("cluster: %w", err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(note)), "\n")
+	other := filepath.Clean(lines[len(lines)-1])
+	if filepath.Dir(other) != root {
+		return "", fmt.Errorf("cluster: %s names a folder that is not in %s; remove the file to begin anew", filepath.Join(dir, noteFile), root)
+	}
+	if _, err := os.Stat(other); err != nil {
+		return "", fmt.Errorf("cluster: the database of %s is kept in another folder, which is not there; put it back, or remove the file %s to begin anew: %w", dir, noteFile, err)
 	}
 	return other, nil
 }
