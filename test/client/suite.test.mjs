@@ -1,0 +1,380 @@
+// The upstream SDK, unchanged, against a running demo: only apiUri and key are ours. What it answers is asserted, and what it put on the wire.
+// The demo's client file gives POSTERN_*; run.mjs starts a demo and fills them in.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { consent } from './browser.mjs';
+import { callbackServer, Receiver, same, signatureOf } from './listeners.mjs';
+
+const env = Object.fromEntries(['POSTERN_URL', 'POSTERN_CLIENT_ID', 'POSTERN_API_KEY', 'POSTERN_CALLBACK_URI', 'POSTERN_TENANT_ID', 'POSTERN_SANDBOX_USERS', 'POSTERN_SANDBOX_PASSWORD'].map((name) => {
+  if (!process.env[name]) throw new Error(`${name} is not set: run "npm run test:client", or give the demo's client file`);
+  return [name, process.env[name]];
+}));
+const [user, otherUser] = env.POSTERN_SANDBOX_USERS.split(',');
+const callback = env.POSTERN_CALLBACK_URI;
+
+// Every request that the SDK makes goes through fetch; it is noted before it leaves.
+const wire = [];
+const realFetch = globalThis.fetch;
+globalThis.fetch = async (input, init) => {
+  const request = input instanceof Request ? input : new Request(input, init);
+  const note = { method: request.method, url: new URL(request.url), headers: Object.fromEntries(request.headers), body: request.body ? await request.clone().text() : '' };
+  wire.push(note);
+  const answer = await realFetch(request, init);
+  note.status = answer.status;
+  note.requestId = answer.headers.get('x-request-id');
+  return answer;
+};
+const last = () => wire.at(-1);
+const sent = (method, path) => {
+  assert.equal(`${last().method} ${last().url.pathname}`, `${method} ${path}`);
+  return last();
+};
+
+const { default: Nylas } = await import('nylas');
+const nylas = new Nylas({ apiKey: env.POSTERN_API_KEY, apiUri: env.POSTERN_URL });
+const withToken = (token) => new Nylas({ apiKey: token, apiUri: env.POSTERN_URL });
+
+const receiver = new Receiver();
+let program;
+before(async () => {
+  program = await callbackServer(callback);
+  await receiver.start((url) => nylas.webhooks.extractChallengeParameter(url));
+});
+after(() => {
+  program.close();
+  receiver.close();
+});
+
+// fails expects an API error of the SDK's own class and gives it.
+async function fails(promise, status, type) {
+  const error = await promise.then(() => assert.fail(`no error; ${status} ${type} was expected`), (e) => e);
+  assert.equal(error.constructor.name, 'NylasApiError', error.message);
+  assert.equal(error.statusCode, status, error.message);
+  assert.equal(error.type, type, error.message);
+  assert.ok(error.message.length > 10);
+  assert.equal(error.requestId, last().requestId);
+  assert.match(error.requestId, /^[0-9a-f-]{36}$/);
+  return error;
+}
+
+async function failsOAuth(promise, word) {
+  const error = await promise.then(() => assert.fail(`no error; ${word} was expected`), (e) => e);
+  assert.equal(error.constructor.name, 'NylasOAuthError', error.message);
+  assert.equal(error.error, word);
+  assert.equal(error.statusCode, 400);
+  assert.equal(error.errorCode, 400);
+  assert.ok(error.errorDescription.length > 10);
+  assert.match(error.errorUri, /^https:/);
+  assert.equal(error.requestId, last().requestId);
+  return error;
+}
+
+// connect walks a whole consent and gives what the code was exchanged for.
+let states = 0;
+async function connect(as, more = {}, walk = {}) {
+  const state = `state ${++states} & more`;
+  const auth = nylas.auth.urlForOAuth2PKCE({ clientId: env.POSTERN_CLIENT_ID, redirectUri: callback, provider: 'sandbox', accessType: 'offline', state, loginHint: as, ...more });
+  const { url } = await consent(auth.url, { user: as, password: env.POSTERN_SANDBOX_PASSWORD, callback, ...walk });
+  const told = await program.arrival(url);
+  assert.equal(told.get('state'), state);
+  if (told.get('error')) return { told };
+  const exchange = { clientId: env.POSTERN_CLIENT_ID, redirectUri: callback, code: told.get('code'), codeVerifier: auth.secret };
+  return { told, exchange, auth, tokens: await nylas.auth.exchangeCodeForToken({ ...exchange }) };
+}
+
+let mailbox; // of the first consent
+
+test('application', async () => {
+  const { data, requestId } = await nylas.applications.getDetails();
+  sent('GET', '/v3/applications');
+  assert.equal(last().headers.authorization, `Bearer ${env.POSTERN_API_KEY}`);
+  assert.equal(requestId, last().requestId);
+  assert.equal(data.applicationId, env.POSTERN_CLIENT_ID);
+  assert.match(data.organizationId, /^[0-9a-f-]{36}$/);
+  assert.match(data.region, /^(us|eu)$/);
+  assert.ok(data.branding.name);
+  assert.ok(data.environment);
+  assert.ok(data.callbackUris.some((c) => c.url === callback && c.platform === 'web'));
+});
+
+test('webhook before anything happens', async () => {
+  const { data } = await nylas.webhooks.create({ requestBody: { triggerTypes: ['grant.created', 'grant.updated', 'grant.deleted', 'grant.expired'], webhookUrl: receiver.url, description: 'client test',
+    notificationEmailAddresses: ['ops@example.com'] } });
+  const note = sent('POST', '/v3/webhooks');
+  assert.deepEqual(JSON.parse(note.body), { trigger_types: ['grant.created', 'grant.updated', 'grant.deleted', 'grant.expired'], webhook_url: receiver.url, description: 'client test', notification_email_addresses: ['ops@example.com'] });
+  assert.equal(receiver.challenges, 1);
+  assert.equal(data.status, 'active');
+  assert.ok(data.webhookSecret.length >= 20);
+  for (const field of ['createdAt', 'updatedAt', 'statusUpdatedAt']) assert.equal(typeof data[field], 'number', field);
+  receiver.webhook = data;
+  receiver.secret = data.webhookSecret;
+});
+
+test('consent, exchange and the event that follows', async () => {
+  const { exchange, auth, tokens } = await connect(user);
+  assert.equal(new URL(auth.url).searchParams.get('code_challenge_method'), 's256');
+  const note = sent('POST', '/v3/connect/token');
+  assert.equal(note.headers['content-type'], 'application/json');
+  assert.equal(JSON.parse(note.body).client_secret, env.POSTERN_API_KEY);
+  assert.equal(tokens.expiresIn, 3600);
+  assert.equal(tokens.tokenType, 'Bearer');
+  assert.equal(tokens.email, user);
+  assert.equal(tokens.provider, 'sandbox');
+  assert.ok(tokens.accessToken && tokens.refreshToken && tokens.scope);
+  assert.match(tokens.grantId, /^[0-9a-f-]{36}$/);
+  const claims = JSON.parse(Buffer.from(tokens.idToken.split('.')[1], 'base64url'));
+  assert.equal(claims.email, user);
+  mailbox = { ...tokens, exchange };
+
+  const delivery = await receiver.event((d) => d.event.type === 'grant.created' && d.event.data.object.grant_id === tokens.grantId);
+  assert.match(delivery.signature, /^[0-9a-f]{64}$/);
+  assert.ok(same(delivery.signature, signatureOf(receiver.secret, delivery.raw)), 'the signature covers the raw bytes');
+  assert.ok(!same(delivery.signature, signatureOf(receiver.secret, Buffer.concat([delivery.raw, Buffer.from(' ')]))));
+  assert.equal(delivery.event.specversion, '1.0');
+  assert.equal(delivery.event.data.application_id, env.POSTERN_CLIENT_ID);
+  assert.equal(delivery.event.data.object.code, 25012);
+  assert.equal(delivery.event.data.object.email, user);
+});
+
+test('tokeninfo', async () => {
+  for (const [ask, token] of [['accessTokenInfo', mailbox.accessToken], ['idTokenInfo', mailbox.idToken]]) {
+    const { data } = await nylas.auth[ask](token);
+    sent('GET', '/v3/connect/tokeninfo');
+    assert.equal(data.email, user, ask);
+    assert.equal(data.aud, env.POSTERN_CLIENT_ID);
+    assert.ok(data.iss && data.sub);
+    assert.ok(data.exp > data.iat);
+  }
+});
+
+test('grants', async () => {
+  const { data } = await nylas.grants.list({ queryParams: { limit: 50, email: user } });
+  assert.equal(sent('GET', '/v3/grants').url.searchParams.get('limit'), '50');
+  assert.equal(data.length, 1);
+  const found = await nylas.grants.find({ grantId: mailbox.grantId });
+  sent('GET', `/v3/grants/${mailbox.grantId}`);
+  for (const grant of [data[0], found.data]) {
+    assert.equal(grant.id, mailbox.grantId);
+    assert.equal(grant.provider, 'sandbox');
+    assert.equal(grant.grantStatus, 'valid');
+    assert.equal(grant.email, user);
+    assert.ok(Array.isArray(grant.scope) && grant.scope.length > 0);
+    assert.equal(typeof grant.createdAt, 'number');
+    assert.equal(grant.workspaceId, env.POSTERN_TENANT_ID);
+    assert.equal(grant.state, 'state 1 & more');
+  }
+  const byAddress = await nylas.grants.find({ grantId: user });
+  assert.equal(last().url.pathname, `/v3/grants/${encodeURIComponent(user)}`);
+  assert.equal(byAddress.data.id, mailbox.grantId);
+  const me = await withToken(mailbox.accessToken).grants.find({ grantId: 'me' });
+  assert.equal(me.data.id, mailbox.grantId);
+  await fails(nylas.grants.find({ grantId: 'me' }), 401, 'api.authentication_error');
+  await fails(nylas.grants.find({ grantId: '01234567-89ab-7cde-8f01-23456789abcd' }), 404, 'api.not_found_error');
+  await fails(withToken(mailbox.accessToken).grants.list(), 403, 'insufficient_scopes');
+  await fails(nylas.grants.list({ queryParams: { limit: 100000 } }), 400, 'api.invalid_request_error');
+  const updated = await nylas.grants.update({ grantId: mailbox.grantId, requestBody: { settings: { label: 'sales' } } });
+  sent('PATCH', `/v3/grants/${mailbox.grantId}`);
+  assert.equal(updated.data.settings.label, 'sales');
+});
+
+test('messages', async () => {
+  const list = await nylas.messages.list({ identifier: mailbox.grantId, queryParams: { limit: 5 } });
+  assert.ok(wire.some((note) => note.url.pathname === `/v3/grants/${mailbox.grantId}/messages` && note.url.searchParams.get('limit') === '5'));
+  assert.equal(list.data.length, 5);
+  for (const message of list.data) {
+    assert.equal(message.object, 'message');
+    assert.equal(message.grantId, mailbox.grantId);
+    assert.ok(message.id && message.subject !== undefined && message.from.length > 0 && typeof message.date === 'number');
+  }
+  assert.ok(list.data.every((message, i) => i === 0 || list.data[i - 1].date >= message.date), 'newest first');
+  const one = await nylas.messages.find({ identifier: mailbox.grantId, messageId: list.data[0].id });
+  assert.equal(one.data.id, list.data[0].id);
+  assert.ok(one.data.body.length > 0);
+  const mine = await withToken(mailbox.accessToken).messages.find({ identifier: 'me', messageId: list.data[0].id, queryParams: { fields: 'include_headers' } });
+  assert.ok(mine.data.headers.some((h) => h.name.toLowerCase() === 'message-id'));
+  const byAddress = await nylas.messages.list({ identifier: user, queryParams: { limit: 1 } });
+  assert.equal(byAddress.data[0].id, list.data[0].id);
+
+  // Page by page: nothing twice, nothing missing, and an end.
+  const seen = new Set();
+  for await (const page of nylas.messages.list({ identifier: mailbox.grantId })) for (const message of page.data) {
+    assert.ok(!seen.has(message.id), 'a message came twice');
+    seen.add(message.id);
+  }
+  assert.ok(seen.size >= 5);
+  const few = await nylas.messages.list({ identifier: mailbox.grantId, queryParams: { limit: 2 } });
+  const rest = await nylas.messages.list({ identifier: mailbox.grantId, queryParams: { limit: 2, pageToken: few.nextCursor } });
+  assert.ok(rest.data.every((message) => few.data.every((before) => before.id !== message.id)));
+  const from = one.data.from[0].email;
+  const filtered = await nylas.messages.list({ identifier: mailbox.grantId, queryParams: { anyEmail: [from], limit: 200 } });
+  assert.ok(filtered.data.some((message) => message.id === one.data.id));
+  const unread = await nylas.messages.list({ identifier: mailbox.grantId, queryParams: { unread: true, limit: 200 } });
+  assert.ok(unread.data.every((message) => message.unread === true));
+  const raw = await nylas.messages.find({ identifier: mailbox.grantId, messageId: one.data.id, queryParams: { fields: 'raw_mime' } });
+  assert.match(Buffer.from(raw.data.rawMime, 'base64url').toString(), /^Subject:/im);
+
+  await fails(nylas.messages.find({ identifier: mailbox.grantId, messageId: '<m/1#>' }), 404, 'api.not_found_error');
+  assert.ok(last().url.pathname.endsWith('/messages/%3Cm%2F1%23%3E'));
+  await fails(nylas.messages.list({ identifier: mailbox.grantId, queryParams: { pageToken: 'broken' } }), 400, 'api.invalid_request_error');
+  await fails(nylas.messages.list({ identifier: '01234567-89ab-7cde-8f01-23456789abcd' }), 404, 'api.not_found_error');
+});
+
+test('a smaller consent reads no mail', async () => {
+  const { tokens } = await connect(otherUser, { scope: ['mail.send'] });
+  const error = await fails(nylas.messages.list({ identifier: tokens.grantId, queryParams: { limit: 1 } }), 403, 'insufficient_scopes');
+  assert.match(error.message, /[Rr]ead/);
+  await nylas.grants.destroy({ grantId: tokens.grantId });
+});
+
+test('consent that is refused, and requests that are wrong', async () => {
+  const { told } = await connect(otherUser, {}, { answer: 'deny' });
+  assert.equal(told.get('error'), 'access_denied');
+  assert.ok(told.get('error_description'));
+  assert.equal(told.get('code'), null);
+  const wrong = nylas.auth.urlForOAuth2({ clientId: env.POSTERN_CLIENT_ID, redirectUri: 'http://localhost:9007/another', provider: 'sandbox' });
+  const answer = await realFetch(wrong, { redirect: 'manual' });
+  assert.equal(answer.status, 400);
+  assert.equal(answer.headers.get('location'), null);
+  assert.equal((await answer.json()).error.type, 'grant.callback_uri_not_allowed');
+});
+
+test('refresh', async () => {
+  const renewed = await nylas.auth.refreshAccessToken({ clientId: env.POSTERN_CLIENT_ID, redirectUri: callback, refreshToken: mailbox.refreshToken });
+  assert.equal(JSON.parse(sent('POST', '/v3/connect/token').body).grant_type, 'refresh_token');
+  assert.equal(renewed.grantId, mailbox.grantId);
+  assert.equal(renewed.expiresIn, 3600);
+  assert.notEqual(renewed.accessToken, mailbox.accessToken);
+  assert.equal((await withToken(renewed.accessToken).grants.find({ grantId: 'me' })).data.id, mailbox.grantId);
+  mailbox.renewed = renewed.accessToken;
+  await failsOAuth(nylas.auth.refreshAccessToken({ clientId: env.POSTERN_CLIENT_ID, redirectUri: callback, refreshToken: 'prt_nothing' }), 'invalid_grant');
+  await failsOAuth(new Nylas({ apiKey: 'wrong', apiUri: env.POSTERN_URL }).auth.refreshAccessToken({ clientId: env.POSTERN_CLIENT_ID, redirectUri: callback, refreshToken: mailbox.refreshToken }), 'invalid_client');
+});
+
+test('revoking a token', async () => {
+  assert.equal(await nylas.auth.revoke(mailbox.renewed), true);
+  assert.equal(sent('POST', '/v3/connect/revoke').url.searchParams.get('token'), mailbox.renewed);
+  for (const token of [mailbox.renewed, mailbox.accessToken]) await fails(withToken(token).grants.find({ grantId: 'me' }), 401, 'api.authentication_error');
+  await failsOAuth(nylas.auth.refreshAccessToken({ clientId: env.POSTERN_CLIENT_ID, redirectUri: callback, refreshToken: mailbox.refreshToken }), 'invalid_grant');
+  await failsOAuth(nylas.auth.revoke(mailbox.renewed), 'invalid_token');
+  assert.equal((await nylas.grants.find({ grantId: mailbox.grantId })).data.grantStatus, 'valid');
+  assert.equal((await nylas.messages.list({ identifier: mailbox.grantId, queryParams: { limit: 1 } })).data.length, 1);
+});
+
+test('consent again keeps the grant, and a code used twice ends its tokens', async () => {
+  const { tokens, exchange } = await connect(user);
+  assert.equal(tokens.grantId, mailbox.grantId);
+  assert.equal((await nylas.grants.list({ queryParams: { email: user } })).data.length, 1);
+  await receiver.event((d) => d.event.type === 'grant.updated' && d.event.data.object.reauthentication_flag === true);
+  await failsOAuth(nylas.auth.exchangeCodeForToken({ ...exchange }), 'invalid_grant');
+  await fails(withToken(tokens.accessToken).grants.find({ grantId: 'me' }), 401, 'api.authentication_error');
+});
+
+test('webhooks', async () => {
+  const id = receiver.webhook.id;
+  const list = await nylas.webhooks.list();
+  assert.ok(list.data.some((w) => w.id === id));
+  assert.ok(list.data.every((w) => w.webhookSecret === undefined));
+  const found = await nylas.webhooks.find({ webhookId: id });
+  assert.equal(found.data.webhookUrl, receiver.url);
+  assert.equal(found.data.webhookSecret, undefined);
+  const paused = await nylas.webhooks.update({ webhookId: id, requestBody: { status: 'pause', description: 'paused' } });
+  sent('PUT', `/v3/webhooks/${id}`);
+  assert.equal(paused.data.status, 'pause');
+  const active = await nylas.webhooks.update({ webhookId: id, requestBody: { status: 'active', compressedDelivery: true } });
+  assert.equal(active.data.status, 'active');
+  assert.equal(active.data.description, 'paused');
+  assert.equal(receiver.challenges, 2, 'a way back to active is challenged');
+  const rotated = await nylas.webhooks.rotateSecret({ webhookId: id });
+  assert.equal(sent('POST', `/v3/webhooks/rotate-secret/${id}`).body, '{}');
+  assert.ok(rotated.data.webhookSecret && rotated.data.webhookSecret !== receiver.secret);
+  receiver.oldSecret = receiver.secret;
+  receiver.secret = rotated.data.webhookSecret;
+  const addresses = await nylas.webhooks.ipAddresses();
+  assert.ok(Array.isArray(addresses.data.ipAddresses));
+  assert.equal(typeof addresses.data.updatedAt, 'number');
+  await fails(nylas.webhooks.find({ webhookId: '01234567-89ab-7cde-8f01-23456789abcd' }), 400, '70000');
+  await fails(nylas.webhooks.create({ requestBody: { triggerTypes: ['no.such'], webhookUrl: receiver.url } }), 400, 'api.invalid_request_error');
+  receiver.answerChallenges = false;
+  await fails(nylas.webhooks.create({ requestBody: { triggerTypes: ['grant.created'], webhookUrl: receiver.url } }), 400, '70005');
+  receiver.answerChallenges = true;
+});
+
+test('callback URIs', async () => {
+  const made = await nylas.applications.redirectUris.create({ requestBody: { url: 'https://app.example.com/cb', platform: 'js', settings: { origin: 'https://app.example.com' } } });
+  sent('POST', '/v3/applications/redirect-uris');
+  assert.equal(made.data.platform, 'js');
+  const redirectUriId = made.data.id;
+  assert.ok((await nylas.applications.redirectUris.list()).data.some((r) => r.id === redirectUriId));
+  assert.equal((await nylas.applications.redirectUris.find({ redirectUriId })).data.settings.origin, 'https://app.example.com');
+  const changed = await nylas.applications.redirectUris.update({ redirectUriId, requestBody: { url: 'https://app.example.com/other', platform: 'js' } });
+  sent(last().method, `/v3/applications/redirect-uris/${redirectUriId}`);
+  assert.equal(changed.data.url, 'https://app.example.com/other');
+  const android = await nylas.applications.redirectUris.create({ requestBody: { url: 'com.example.app:/cb', platform: 'android', settings: { packageName: 'com.example.app', sha1CertificateFingerprint: 'AA:BB' } } });
+  assert.equal(android.data.settings.packageName, 'com.example.app');
+  for (const id of [redirectUriId, android.data.id]) await nylas.applications.redirectUris.destroy({ redirectUriId: id });
+  await fails(nylas.applications.redirectUris.find({ redirectUriId }), 404, 'api.not_found_error');
+  await fails(nylas.applications.redirectUris.create({ requestBody: { url: 'http://app.example.com/cb', platform: 'web' } }), 400, 'api.invalid_request_error');
+});
+
+test('connectors', async () => {
+  const before = (await nylas.connectors.list({})).data.map((c) => c.provider);
+  assert.ok(before.includes('sandbox') && before.includes('imap'));
+  const made = await nylas.connectors.create({ requestBody: { name: 'Google', provider: 'google', settings: { clientId: 'an id', clientSecret: 'a secret', topicName: 'topic' }, scope: ['openid'] } });
+  assert.equal(made.data.provider, 'google');
+  assert.deepEqual(made.data.settings, { topicName: 'topic' });
+  await fails(nylas.connectors.create({ requestBody: { name: 'again', provider: 'google', settings: { clientId: 'an id', clientSecret: 'a secret' } } }), 400, 'api.invalid_request_error');
+  const changed = await nylas.connectors.update({ provider: 'google', requestBody: { name: 'Google, renamed', scope: ['openid', 'email'] } });
+  sent('PUT', '/v3/connectors/google');
+  assert.deepEqual(changed.data.scope, ['openid', 'email']);
+  assert.equal((await nylas.connectors.find({ provider: 'google' })).data.name, 'Google, renamed');
+  await nylas.connectors.destroy({ provider: 'google' });
+  await fails(nylas.connectors.find({ provider: 'google' }), 404, 'api.not_found_error');
+});
+
+test('detect', async () => {
+  const { data } = await nylas.auth.detectProvider({ email: user });
+  const note = sent('POST', '/v3/providers/detect');
+  assert.equal(note.url.searchParams.get('email'), user);
+  assert.equal(note.body, '');
+  assert.deepEqual([data.emailAddress, data.detected, data.provider], [user, true, 'sandbox']);
+  assert.equal((await nylas.auth.detectProvider({ email: 'ada@gmail.com', allProviderTypes: true })).data.provider, 'google');
+});
+
+test('deleting the grant', async () => {
+  await nylas.grants.destroy({ grantId: mailbox.grantId });
+  sent('DELETE', `/v3/grants/${mailbox.grantId}`);
+  await fails(nylas.grants.find({ grantId: mailbox.grantId }), 404, 'api.not_found_error');
+  await fails(nylas.messages.list({ identifier: mailbox.grantId }), 404, 'api.not_found_error');
+  await fails(nylas.grants.destroy({ grantId: mailbox.grantId }), 404, 'api.not_found_error');
+  const delivery = await receiver.event((d) => d.event.type === 'grant.deleted' && d.event.data.object.grant_id === mailbox.grantId);
+  assert.equal(delivery.headers['content-encoding'], 'gzip');
+  assert.ok(same(delivery.signature, signatureOf(receiver.secret, delivery.raw)), 'the new secret signs the compressed bytes');
+  assert.ok(!same(delivery.signature, signatureOf(receiver.oldSecret, delivery.raw)), 'the old secret has ended');
+  const { tokens } = await connect(user);
+  assert.notEqual(tokens.grantId, mailbox.grantId, 'the next consent makes a new grant');
+  await nylas.grants.destroy({ grantId: tokens.grantId });
+});
+
+test('deleting the webhook', async () => {
+  const gone = await nylas.webhooks.destroy({ webhookId: receiver.webhook.id });
+  assert.equal(gone.data.status, 'success');
+  await fails(nylas.webhooks.find({ webhookId: receiver.webhook.id }), 400, '70000');
+});
+
+test('a wrong key', async () => {
+  const stranger = new Nylas({ apiKey: 'wrong', apiUri: env.POSTERN_URL });
+  await fails(stranger.grants.list(), 401, 'api.authentication_error');
+  await fails(stranger.applications.getDetails(), 401, 'api.authentication_error');
+});
+
+test('what went over the wire', () => {
+  const ours = wire.filter((note) => note.url.origin === new URL(env.POSTERN_URL).origin);
+  assert.ok(ours.length > 60);
+  for (const note of ours) {
+    assert.match(note.url.pathname, /^\/v3\//);
+    assert.equal(note.headers['user-agent'], 'Nylas Node SDK v8.4.0');
+    assert.ok(note.status < 500, `${note.method} ${note.url.pathname} answered ${note.status}`);
+    assert.notEqual(note.status, 204);
+    assert.match(note.requestId ?? '', /^[0-9a-f-]{36}$/);
+  }
+});
