@@ -22,7 +22,7 @@ type Installation struct {
 
 // Prepare brings a database to where the engine can open it: the schema up to date (with migrate), the installation's record made or its canary checked
 // against the key, the runtime roles and the scope key set. With a wrong key it writes nothing.
-func Prepare(ctx context.Context, dsn string, kek vault.KEK, region string, migrate bool, log *slog.Logger) (Installation, error) {
+func Prepare(ctx context.Context, dsn string, kek vault.KEK, region string, migrate bool, now func() time.Time, log *slog.Logger) (Installation, error) {
 	if migrate {
 		if err := store.Migrate(ctx, dsn, log); err != nil {
 			return Installation{}, err
@@ -32,7 +32,7 @@ func Prepare(ctx context.Context, dsn string, kek vault.KEK, region string, migr
 	}
 	row, err := store.LoadInstance(ctx, dsn)
 	if errors.Is(err, store.ErrNoInstance) {
-		row, err = found(ctx, dsn, kek, region)
+		row, err = found(ctx, dsn, kek, region, now())
 	}
 	if err != nil {
 		return Installation{}, err
@@ -60,8 +60,8 @@ func upToDate(ctx context.Context, dsn string) error {
 	return nil
 }
 
-func found(ctx context.Context, dsn string, kek vault.KEK, region string) (store.Instance, error) {
-	row := store.Instance{ID: models.NewID[models.EventID](time.Now()).String(), Region: region}
+func found(ctx context.Context, dsn string, kek vault.KEK, region string, at time.Time) (store.Instance, error) {
+	row := store.Instance{ID: models.NewID[models.EventID](at).String(), Region: region}
 	made, _, err := vault.NewInstanceSecret(kek, row.ID)
 	if err != nil {
 		return row, err

@@ -191,7 +191,7 @@ type fetched struct {
 func (w *world) fetch(r *http.Response, err error) fetched {
 	w.t.Helper()
 	w.must(err)
-	defer r.Body.Close() //nolint:errcheck // a test
+	defer r.Body.Close()
 	if r.StatusCode >= 400 {
 		text, _ := io.ReadAll(r.Body)
 		w.t.Fatalf("%s answered %d: ... %s", r.Request.URL.Path, r.StatusCode, text[max(0, len(text)-300):])
@@ -271,7 +271,7 @@ func (w *world) count(query string, args ...any) int {
 	w.t.Helper()
 	conn, err := pgx.Connect(w.ctx, w.db.DSN)
 	w.must(err)
-	defer conn.Close(w.ctx) //nolint:errcheck // a test
+	defer conn.Close(w.ctx)
 	var n int
 	w.must(conn.QueryRow(w.ctx, query, args...).Scan(&n))
 	return n

@@ -57,7 +57,7 @@ func ReadFileKEK(path string) (FileKEK, error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return FileKEK{}, ErrKeyFileOpen.Because(fmt.Errorf("its mode is %v", info.Mode().Perm()))
 	}
-	text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return FileKEK{}, fmt.Errorf("read the key file: %w", err)
 	}
@@ -76,7 +76,7 @@ func CreateFileKEK(path string) (FileKEK, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return FileKEK{}, fmt.Errorf("make the folder of the key file: %w", err)
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the file
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return FileKEK{}, fmt.Errorf("create the key file: %w", err)
 	}

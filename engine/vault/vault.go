@@ -150,7 +150,7 @@ func (v *Vault) placeData(at Place) []byte {
 func associated(parts ...string) []byte {
 	var out []byte
 	for _, p := range parts {
-		out = binary.BigEndian.AppendUint32(out, uint32(len(p))) //nolint:gosec // parts are short names and ids
+		out = binary.BigEndian.AppendUint32(out, uint32(len(p)))
 		out = append(out, p...)
 	}
 	return out

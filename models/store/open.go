@@ -70,7 +70,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, fmt.Errorf("read the database address: %w", errDSN)
 	}
 	pool.ConnConfig.User, pool.ConnConfig.Password = names.platform, derivePassword(c.Secret, "platform")
-	pool.MaxConns = int32(min(c.Conns, 100)) //nolint:gosec // bounded
+	pool.MaxConns = int32(min(c.Conns, 100))
 	if s.jobs, err = pgxpool.NewWithConfig(ctx, pool); err != nil {
 		return nil, fmt.Errorf("open the workers' connections: %w", err)
 	}

@@ -54,7 +54,7 @@ func TestSchemaFileIsTheMigrationsResult(t *testing.T) {
 		}
 		dump = found[len(found)-1]
 	}
-	text, err := exec.CommandContext(context.Background(), dump, "--schema-only", "--no-owner", "--exclude-schema="+store.JobsSchema, "--exclude-table=goose_db_version*", "--dbname="+storetest.Fresh(t)).CombinedOutput() //nolint:gosec // a test's own database
+	text, err := exec.CommandContext(context.Background(), dump, "--schema-only", "--no-owner", "--exclude-schema="+store.JobsSchema, "--exclude-table=goose_db_version*", "--dbname="+storetest.Fresh(t)).CombinedOutput()
 	if err != nil {
 		t.Fatalf("pg_dump: %v\n%s", err, text)
 	}

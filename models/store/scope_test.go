@@ -279,7 +279,7 @@ func TestSchemaMatchesModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(ctx) //nolint:errcheck // a test's end
+	defer conn.Close(ctx)
 	for table, tags := range columnsOfModels() {
 		var columns []string
 		if err := conn.QueryRow(ctx, `SELECT COALESCE(array_agg(column_name::text ORDER BY column_name), '{}') FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1`, table).Scan(&columns); err != nil {

@@ -19,7 +19,7 @@ func TestEveryTenantTableHasItsWall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(ctx) //nolint:errcheck // a test's end
+	defer conn.Close(ctx)
 
 	rows, err := conn.Query(ctx, `
 		SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity,
