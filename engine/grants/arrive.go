@@ -85,7 +85,7 @@ func (s *Service) Submit(ctx context.Context, login PasswordLogin) (Done, error)
 	if err != nil {
 		return Done{}, fmt.Errorf("take a password form: %w", err)
 	}
-	f.Subject, f.Email, f.Name, f.Settings = who.Subject, who.Email, who.Name, settings
+	f.Subject, f.Email, f.Name, f.Settings, f.ScopesGranted = who.Subject, who.Email, who.Name, settings, f.ScopesRequested
 	if f.Login = login.Username; f.Login == "" {
 		f.Login = login.Address
 	}

@@ -348,6 +348,9 @@ func (s *Service) consent(ctx context.Context, f models.ConnectFlow) (Consent, e
 		}
 		scopes := s.scopes(f, row, connector)
 		for _, name := range scopes {
+			if choice.Password {
+				break
+			}
 			scope, known := provider.ScopeOf(row.Provider, name)
 			if !known {
 				scope = provider.Scope{Name: name, Short: name}
@@ -391,7 +394,7 @@ func (s *Service) scopes(f models.ConnectFlow, row models.Connector, connector p
 	oauth, ok := connector.(provider.OAuth)
 	switch {
 	case !ok:
-		return nil
+		return f.Capabilities // a password has no scopes: what was agreed on is held by us
 	case len(f.ScopesRequested) > 0:
 		return withIdentity(row.Provider, f.ScopesRequested)
 	case len(f.Capabilities) > 0:

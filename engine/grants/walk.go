@@ -62,7 +62,7 @@ func (s *Service) Go(ctx context.Context, step Step) (Next, error) {
 		return s.leave(ctx, f, oauth, hint, step.Again)
 	}
 	err = s.store.InTenant(ctx, f.TenantID, func(tx *store.Tx) error {
-		return tx.LeaveConnectFlow(f.TenantID, f.ID, name, hint, nil, nil)
+		return tx.LeaveConnectFlow(f.TenantID, f.ID, name, hint, f.Capabilities, nil)
 	})
 	if absent(err) {
 		return Next{}, ErrFlowSpent

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"slices"
 	"sort"
 	"strings"
 )
@@ -89,15 +90,22 @@ func ScopeOf(provider, name string) (Scope, bool) {
 	return Scope{}, false
 }
 
-// byPassword: whoever has the password can do what the protocol can do, whatever was asked for.
+// byPassword: whoever has the password can do what the protocol can do. Postern holds an app to what was agreed on all the same.
 var byPassword = []Capability{KnowIdentity, ReadMail, ChangeMail, SendMail, ManageDrafts, ManageFolders}
 
 // CapabilitiesOf is what scopes allow at a provider, in the order in which capabilities are shown. A scope that we do not know
-// adds nothing. A provider without scopes gives a password's full reach.
+// adds nothing. A provider without scopes knows only its password: there the names of capabilities that were agreed on stand in for
+// scopes, and none at all means the password's full reach.
 func CapabilitiesOf(provider string, scopes []string) []Capability {
 	_, ok := scopeTable[provider]
 	if !ok {
-		return append([]Capability(nil), byPassword...)
+		var out []Capability
+		for _, c := range byPassword {
+			if len(scopes) == 0 || c == KnowIdentity || slices.Contains(scopes, string(c)) {
+				out = append(out, c)
+			}
+		}
+		return out
 	}
 	have := map[Capability]bool{}
 	held := map[string]bool{}

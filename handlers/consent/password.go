@@ -73,7 +73,7 @@ func (d *Door) passwordForm(c echo.Context, status int, id models.FlowID, mistak
 	}
 	v := consent.PasswordView{Ask: d.ask(asked), Provider: d.label(asked, f.Provider), Title: "Connect your mailbox", PasswordName: "Password", AskUsername: true,
 		PasswordHelp: "Use an app password if your provider offers one: it opens mail and nothing else, and can be withdrawn alone.",
-		Guidance: []string{"Type the address of the mailbox and its password. We look for its mail server and try both before anything is kept.",
+		Guidance: []string{"A password opens the whole mailbox. " + asked.Application.Name + " gets it never, and can do only what is listed here.", "Type the address of the mailbox and its password. We look for its mail server and try both before anything is kept.",
 			"If the server is not found, open the server settings and type what your provider or administrator gives for IMAP and SMTP."},
 		Address: address, Fixed: f.ExpectedEmail != "", Username: c.FormValue("username"), Action: flowPath(id) + "/password", CancelURL: flowPath(id) + "/cancel", Errors: mistakes,
 		Servers: consent.ServersView{Ask: true, Open: len(mistakes) > 0, IMAPHost: c.FormValue("imap_host"), IMAPPort: c.FormValue("imap_port"), IMAPSecurity: security(c.FormValue("imap_security")),
