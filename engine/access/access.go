@@ -47,6 +47,7 @@ type Service struct {
 
 	mu    sync.Mutex
 	links map[[32]byte]models.MemberID // the demo's sign-in links, by the hash of their token
+	shown []signInLink                 // the same, in the order of their making
 }
 
 // New makes the service. Its error is a base address that cannot hold passkeys for another reason than being an IP address.

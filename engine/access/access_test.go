@@ -463,6 +463,14 @@ func TestSignInLinksAreForTheDemoOnLoopback(t *testing.T) {
 	_, _, err = w.FollowSignInLink(ctx, token, secret.Text{}, visitor)
 	w.wants(err, fault.NotFound, "not_found")
 	here := access.Visitor{Addr: netip.MustParseAddr("127.0.0.1")}
+	if people, err := w.DemoPeople(ctx, visitor); err != nil || len(people) != 0 {
+		t.Errorf("the links are shown to another machine: %d, %v", len(people), err)
+	}
+	people, err := w.DemoPeople(ctx, here)
+	w.fatal(err)
+	if len(people) != 1 || people[0].Role != models.Support || people[0].Path.Reveal() != access.SignInPath+token.Reveal() {
+		t.Errorf("%d people on the sign-in page, or another path", len(people))
+	}
 	for range 2 {
 		if _, actor, err := w.FollowSignInLink(ctx, token, secret.Text{}, here); err != nil || actor.Role != models.Support {
 			t.Errorf("%v, %v", actor, err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/secret"
@@ -38,7 +40,50 @@ func (s *Service) SignInLink(member models.MemberID) secret.Text {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.links[sha256.Sum256([]byte(token.Reveal()))] = member
-	return secret.New(s.base.Scheme + "://" + s.base.Host + SignInPath + token.Reveal())
+	link := secret.New(s.base.Scheme + "://" + s.base.Host + SignInPath + token.Reveal())
+	s.shown = append(s.shown, signInLink{member, link})
+	return link
+}
+
+type signInLink struct {
+	member models.MemberID
+	url    secret.Text
+}
+
+// DemoPerson is one of the demo's people with the path that signs in as them.
+type DemoPerson struct {
+	Name string
+	Role models.Role
+	Path secret.Text
+}
+
+// DemoPeople lists the demo's people for its sign-in page: to a visitor from this machine, nobody else.
+func (s *Service) DemoPeople(ctx context.Context, v Visitor) ([]DemoPerson, error) {
+	if !s.demo || !v.Addr.IsLoopback() {
+		return nil, nil
+	}
+	s.mu.Lock()
+	shown := slices.Clone(s.shown)
+	s.mu.Unlock()
+	var out []DemoPerson
+	err := s.store.OnPlatform(ctx, "list the demo's people", func(tx *store.Tx) error {
+		out = nil
+		for _, l := range shown {
+			member, err := tx.Member(l.member)
+			if err != nil {
+				return err
+			}
+			memberships, err := tx.Memberships(l.member)
+			if err != nil {
+				return err
+			}
+			actor, _ := actorOf(member, memberships)
+			path := strings.TrimPrefix(l.url.Reveal(), s.base.Scheme+"://"+s.base.Host) // the visitor may have come by another name of this machine
+			out = append(out, DemoPerson{Name: member.Name, Role: actor.Role, Path: secret.New(path)})
+		}
+		return nil
+	})
+	return out, err
 }
 
 // FollowSignInLink signs in by a demo's link. It is refused from any address but loopback, and every use is audited.

@@ -52,9 +52,12 @@ type MemberFilter struct {
 	Limit  int // 0: 50; at most 200
 }
 
+// MemberLine is a member in a list.
+type MemberLine = store.MemberLine
+
 // MemberPage is one page of members by name.
 type MemberPage struct {
-	Members []store.MemberLine
+	Members []MemberLine
 	Next    string
 }
 
@@ -119,7 +122,7 @@ func memberState(m models.Member, passkeys int) string {
 }
 
 // StateOf is MemberDetail.State for a line of a list.
-func StateOf(l store.MemberLine) string { return memberState(l.Member, l.Passkeys) }
+func StateOf(l MemberLine) string { return memberState(l.Member, l.Passkeys) }
 
 // Member reads one member for somebody who manages them.
 func (s *Service) Member(ctx context.Context, actor models.Actor, id models.MemberID) (MemberDetail, error) {

@@ -1,0 +1,218 @@
+package portal
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/postern-mail/postern/engine/audit"
+	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/views/pages"
+	"github.com/postern-mail/postern/views/ui"
+	"github.com/postern-mail/postern/web"
+)
+
+func readAuditList(c echo.Context) list {
+	return readList(c, "/audit", "action", "outcome", "tenant", "object", "since")
+}
+
+func (p *Portal) auditFilter(l list) (audit.Filter, error) {
+	f := audit.Filter{Actor: l.get("q"), Action: l.get("action"), Outcome: l.get("outcome"), ObjectID: l.get("object"), Since: p.since(l), Cursor: l.get("cursor"), Limit: pageSize}
+	if id := l.get("tenant"); id != "" {
+		tenant, err := models.ParseID[models.TenantID](id)
+		if err != nil {
+			return f, errAbsent.Because(err)
+		}
+		f.Tenant = tenant
+	}
+	return f, nil
+}
+
+// actions are the audit actions that a filter offers.
+func actions() []choice {
+	var out []choice
+	for action := range acts {
+		out = append(out, choice{action, action})
+	}
+	slices.SortFunc(out, func(a, b choice) int { return strings.Compare(a.value, b.value) })
+	return out
+}
+
+var auditOutcomes = []choice{{models.OutcomeDone, "Done"}, {models.OutcomeRefused, "Refused"}, {models.OutcomeFailed, "Failed"}}
+
+func (p *Portal) auditList(c echo.Context) error {
+	ctx, actor, l := c.Request().Context(), web.Actor(c), readAuditList(c)
+	f, err := p.auditFilter(l)
+	if err != nil {
+		return err
+	}
+	found, err := p.Audit.List(ctx, actor, f)
+	if err != nil {
+		return err
+	}
+	ids := []models.TenantID{}
+	for _, e := range found.Entries {
+		if e.TenantID != nil {
+			ids = append(ids, *e.TenantID)
+		}
+	}
+	names, err := p.tenantNames(ctx, actor, ids)
+	if err != nil {
+		return err
+	}
+	title := "Audit"
+	if actor.Role == models.Customer {
+		title = "Activity"
+	}
+	page, err := p.frame(c, title)
+	if err != nil {
+		return err
+	}
+	page.Lede = "Who did what to what, with what outcome. Entries are never changed."
+	view := pages.AuditListView{Rows: auditRows(actor, found.Entries, names), Filtered: l.filtered(),
+		Export: ui.ExportView{CSV: l.export("/audit/export.csv"), JSON: l.export("/audit/export.json")},
+		Filters: l.view("Who did it", filter{"action", "Act", actions()}, filter{"outcome", "Outcome", auditOutcomes}, filter{"since", "Time", spans},
+			filter{"object", "Object", nil}, filter{"tenant", "Tenant", nil})}
+	// The audit pages both ways by itself.
+	if n := len(found.Entries); n > 0 {
+		view.Pages = ui.PagesView{From: 1, To: n}
+		if l.get("cursor") != "" {
+			view.Pages.From, view.Pages.To = 0, 0
+		}
+	}
+	if found.Next != "" {
+		view.Pages.Next = l.url("cursor", found.Next)
+	}
+	if found.Prev != "" {
+		view.Pages.Prev = l.url("cursor", found.Prev)
+	}
+	return web.Render(c, http.StatusOK, pages.AuditList(page, view))
+}
+
+// auditRows fills the lines of the audit. names may be nil where all entries are of one tenant.
+func auditRows(actor models.Actor, list []models.AuditEntry, names map[models.TenantID]string) []pages.AuditRow {
+	var rows []pages.AuditRow
+	for _, e := range list {
+		rows = append(rows, auditRow(actor, e, names))
+	}
+	return rows
+}
+
+func auditRow(actor models.Actor, e models.AuditEntry, names map[models.TenantID]string) pages.AuditRow {
+	row := pages.AuditRow{ID: e.ID.String(), URL: "/audit/" + e.ID.String(), At: e.At, Actor: masked(actor, e.Actor), Act: actWords(e.Action), Action: e.Action, Object: masked(actor, e.Object),
+		ObjectURL: objectURL(actor, e), Outcome: e.Outcome, Detail: masked(actor, detailWords(e.Detail))}
+	if !actor.May(models.ReadAudit) {
+		row.URL = ""
+	}
+	if e.Outcome == models.OutcomeRefused {
+		row.Outcome = "denied"
+	}
+	if e.Address != "" {
+		row.ActorNote = "from " + e.Address
+	}
+	if e.TenantID != nil {
+		row.Tenant = names[*e.TenantID]
+	}
+	return row
+}
+
+// objectURL leads to the thing an entry is about, where the actor may open its page.
+func objectURL(actor models.Actor, e models.AuditEntry) string {
+	for _, k := range []struct {
+		kind, path string
+		permission models.Permission
+	}{
+		{"grant", "/grants/", models.ReadGrants}, {"tenant", "/tenants/", models.ReadTenants}, {"webhook", "/webhooks/", models.ReadWebhooks},
+		{"application", "/applications/", models.ReadApps}, {"member", "/members/", models.ManageMembers},
+	} {
+		if e.ObjectKind == k.kind && e.ObjectID != "" && actor.May(k.permission) && !strings.HasSuffix(e.Action, ".delete") {
+			return k.path + e.ObjectID
+		}
+	}
+	if e.Action == "grant.delete" && actor.May(models.ReadReceipts) {
+		return "/grants/" + e.ObjectID + "/receipt"
+	}
+	return ""
+}
+
+func detailWords(s models.Settings) string {
+	var parts []string
+	for _, f := range factsOf(s) {
+		if f.Text != "" {
+			parts = append(parts, strings.ReplaceAll(f.Label, "_", " ")+": "+f.Text)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (p *Portal) auditShow(c echo.Context) error {
+	ctx, actor := c.Request().Context(), web.Actor(c)
+	id, err := web.ParamID[models.AuditID](c, "entry")
+	if err != nil {
+		return err
+	}
+	e, err := p.Audit.Find(ctx, actor, id)
+	if err != nil {
+		return err
+	}
+	names := map[models.TenantID]string{}
+	if e.TenantID != nil {
+		if names, err = p.tenantNames(ctx, actor, []models.TenantID{*e.TenantID}); err != nil {
+			return err
+		}
+	}
+	row := auditRow(actor, e, names)
+	view := pages.AuditShowView{Row: row, Facts: []ui.FactView{{Label: "Object", Text: strings.ReplaceAll(e.ObjectKind, "_", " ") + " " + e.ObjectID, Mono: true},
+		{Label: "Actor", Text: string(e.ActorKind) + " " + e.ActorID, Mono: true}}}
+	for _, f := range factsOf(e.Detail) {
+		f.Label, f.Text, f.Mono = strings.ReplaceAll(f.Label, "_", " "), masked(actor, f.Text), false
+		view.After = append(view.After, f)
+	}
+	if e.Address != "" {
+		view.Facts = append(view.Facts, ui.FactView{Label: "Address", Text: e.Address, Mono: true})
+	}
+	if e.RequestID != "" {
+		view.Facts = append(view.Facts, ui.FactView{Label: "Request", Text: e.RequestID, Mono: true})
+	}
+	page, err := p.frame(c, row.Actor+" "+row.Act+" "+row.Object)
+	if err != nil {
+		return err
+	}
+	page.Kind, page.Breadcrumbs = "Audit entry", crumbs("Audit", "/audit")
+	return web.Render(c, http.StatusOK, pages.AuditShow(page, view))
+}
+
+var auditColumns = []string{"id", "time", "actor_kind", "actor_id", "actor", "action", "object_kind", "object_id", "object", "outcome", "detail", "tenant_id", "address", "request_id"}
+
+func (p *Portal) auditExportCSV(c echo.Context) error { return p.auditExport(c, sendCSV) }
+
+func (p *Portal) auditExportJSON(c echo.Context) error { return p.auditExport(c, sendJSON) }
+
+func (p *Portal) auditExport(c echo.Context, send sender) error {
+	ctx, actor := c.Request().Context(), web.Actor(c)
+	f, err := p.auditFilter(readAuditList(c))
+	if err != nil {
+		return err
+	}
+	f.Limit, f.Cursor = 200, ""
+	var rows [][]string
+	for {
+		found, err := p.Audit.List(ctx, actor, f)
+		if err != nil {
+			return err
+		}
+		for _, e := range found.Entries {
+			tenant := ""
+			if e.TenantID != nil {
+				tenant = e.TenantID.String()
+			}
+			rows = append(rows, []string{e.ID.String(), stamp(&e.At), string(e.ActorKind), e.ActorID, masked(actor, e.Actor), e.Action, e.ObjectKind, e.ObjectID, masked(actor, e.Object), e.Outcome,
+				masked(actor, detailWords(e.Detail)), tenant, e.Address, e.RequestID})
+		}
+		if f.Cursor = found.Next; f.Cursor == "" || len(rows) >= mostExported {
+			return send(c, "audit", f.Cursor != "", auditColumns, rows)
+		}
+	}
+}

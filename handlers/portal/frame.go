@@ -1,0 +1,137 @@
+package portal
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/views/layout"
+	"github.com/postern-mail/postern/web"
+)
+
+// entry is one entry of the navigation and who sees it.
+type entry struct {
+	label, icon, url string
+	permission       models.Permission
+}
+
+var (
+	staffNav = []entry{
+		{"Home", "home", "/", models.ReadAccount}, {"Tenants", "tenant", "/tenants", models.ReadTenants}, {"Grants", "grant", "/grants", models.ReadGrants},
+		{"Webhooks", "webhook", "/webhooks", models.ReadWebhooks}, {"Verifications", "verification", "/verifications", models.ReadVerifications},
+		{"Audit", "audit", "/audit", models.ReadAudit}, {"Security", "security", "/security", models.ReadSecurity},
+	}
+	customerNav = []entry{
+		{"Mailboxes", "grant", "/", models.ReadGrants}, {"Activity", "activity", "/audit", models.ReadAudit}, {"Security", "security", "/security", models.ReadSecurity},
+	}
+	footNav = []entry{{"Settings", "settings", "/settings", models.ReadApps}}
+)
+
+func nav(a models.Actor, entries []entry, path string) []layout.NavItem {
+	var out []layout.NavItem
+	for _, e := range entries {
+		if a.May(e.permission) {
+			out = append(out, layout.NavItem{Label: e.label, Icon: e.icon, URL: e.url, Current: path == e.url || e.url != "/" && strings.HasPrefix(path, e.url+"/")})
+		}
+	}
+	return out
+}
+
+// settled are the pages that are reached from Settings.
+func settled(path string) bool {
+	for _, p := range []string{"/settings", "/applications", "/connectors", "/api-keys", "/members"} {
+		if path == p || strings.HasPrefix(path, p+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// frame fills everything around a page for whoever is signed in.
+func (p *Portal) frame(c echo.Context, title string) (layout.Page, error) {
+	a, path := web.Actor(c), c.Request().URL.Path
+	flash, err := web.TakeFlash(c)
+	page := layout.Page{
+		Title: title, ActorName: a.Label, ActorRole: roleWord(a.Role), AccountURL: "/account", SignOutURL: "/signout",
+		Region: strings.ToUpper(p.Region), RegionText: p.regionText(), Flash: flash, Theme: web.Theme(c), ThemeURL: "/theme", Path: here(c), Now: p.Now().UTC(),
+	}
+	if a.Role == models.Customer {
+		page.Nav = nav(a, customerNav, path)
+		return page, err
+	}
+	page.Nav, page.Foot = nav(a, staffNav, path), nav(a, footNav, path)
+	if len(page.Foot) > 0 {
+		page.Foot[0].Current = settled(path)
+	}
+	if a.May(models.ReadTenants) {
+		page.SearchURL = "/search"
+	}
+	switch {
+	case p.Demo:
+		page.Banner = layout.Banner{Kind: "demo", Text: "Demo. The people and mailboxes are made up, and everything lives on this machine."}
+	case a.Role == models.Reviewer && !a.Tenant.IsZero():
+		page.Banner = layout.Banner{Kind: "guest", Text: "You are a guest: you see one organisation, and you can change nothing."}
+	}
+	return page, err
+}
+
+// crumbs says where a page is, outermost first: label, address, label, address.
+func crumbs(pairs ...string) []layout.Crumb {
+	var out []layout.Crumb
+	for i := 0; i+1 < len(pairs); i += 2 {
+		out = append(out, layout.Crumb{Label: pairs[i], URL: pairs[i+1]})
+	}
+	return out
+}
+
+// plain fills everything around a page for somebody who is not signed in.
+func (p *Portal) plain(c echo.Context, title string) (layout.PlainPage, error) {
+	flash, err := web.TakeFlash(c)
+	page := layout.PlainPage{Title: title, Region: strings.ToUpper(p.Region), Theme: web.Theme(c), Flash: flash, Now: p.Now().UTC()}
+	if p.Demo {
+		page.Banner = layout.Banner{Kind: "demo", Text: "Demo. The people and mailboxes are made up, and everything lives on this machine."}
+	}
+	return page, err
+}
+
+func (p *Portal) regionText() string {
+	if p.Region == "us" {
+		return "Everything this Postern keeps is in the United States"
+	}
+	return "Everything this Postern keeps is in the European Union"
+}
+
+// here is path and query of this page, for ways back to it.
+func here(c echo.Context) string {
+	u := c.Request().URL
+	if u.RawQuery == "" {
+		return u.EscapedPath()
+	}
+	return u.EscapedPath() + "?" + u.RawQuery
+}
+
+// fail answers an error: JSON to the passkey script, the way in to strangers who ask for a page, a page to everybody else.
+func (p *Portal) fail(c echo.Context, problem web.Problem) error {
+	a := web.Actor(c)
+	view := layout.ErrorFor(problem.Status, problem.Public, problem.RequestID)
+	if strings.HasPrefix(c.Request().Header.Get("Content-Type"), "application/json") {
+		return c.JSON(problem.Status, map[string]string{"message": view.Text, "code": problem.Code})
+	}
+	if problem.Code == "sign_in_required" && (c.Request().Method == http.MethodGet || c.Request().Method == http.MethodHead) {
+		return web.SeeOther(c, signInURL(here(c)))
+	}
+	if a.Kind == "" {
+		page, err := p.plain(c, view.Title)
+		if err != nil {
+			page.Title = view.Title // the flash could not be read: the page is shown without it
+		}
+		return web.Render(c, problem.Status, layout.PlainError(page, view))
+	}
+	page, err := p.frame(c, view.Title)
+	if err != nil {
+		page.Flash = layout.Flash{} // the page about the error matters more than the sentence of before
+	}
+	return web.Render(c, problem.Status, layout.Error(page, view))
+}

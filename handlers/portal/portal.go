@@ -1,0 +1,45 @@
+package portal
+
+import (
+	"time"
+
+	"github.com/postern-mail/postern/engine/access"
+	"github.com/postern-mail/postern/engine/applications"
+	"github.com/postern-mail/postern/engine/audit"
+	"github.com/postern-mail/postern/engine/grants"
+	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/tenants"
+	"github.com/postern-mail/postern/engine/verifications"
+	"github.com/postern-mail/postern/engine/webhooks"
+	"github.com/postern-mail/postern/web"
+)
+
+// Config is what the portal is made of. Everything is required but Providers.
+type Config struct {
+	Server        *web.Server
+	Access        *access.Service
+	Applications  *applications.Service
+	Tenants       *tenants.Service
+	Grants        *grants.Service
+	Webhooks      *webhooks.Service
+	Verifications *verifications.Service
+	Audit         *audit.Keeper
+	Providers     *provider.Set // which providers can be set up; nil: all that are known
+	Company       string        // who runs this Postern
+	Region        string        // us or eu
+	Demo          bool
+	Now           func() time.Time
+}
+
+// Portal is the door. It is safe for concurrent use.
+type Portal struct {
+	Config
+}
+
+// New makes the door. Mount what Web gives.
+func New(c Config) *Portal { return &Portal{Config: c} }
+
+// Web gives the routes and how errors look.
+func (p *Portal) Web() web.Door {
+	return web.Door{Name: "portal", Routes: p.routes(), Sessions: true, Fail: p.fail}
+}

@@ -1,0 +1,116 @@
+package portal
+
+import (
+	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/web"
+)
+
+// routes is every address of the portal and who may ask for it. What a permission includes, role by role, stands in models/permission.go.
+// A permission opens the page; which tenants it shows is for the deeds.
+func (p *Portal) routes() []web.Route {
+	return []web.Route{
+		{Method: "GET", Path: "/", Permission: web.Public, Handler: p.home}, // sends strangers to the sign-in page
+		{Method: "GET", Path: "/signin", Permission: web.Public, Handler: p.signIn},
+		{Method: "POST", Path: "/signin/begin", Permission: web.Public, Handler: p.signInBegin},
+		{Method: "POST", Path: "/signin/finish", Permission: web.Public, Handler: p.signInFinish},
+		{Method: "GET", Path: "/signin/demo/:token", Permission: web.Public, Handler: p.signInDemo}, // a demo's, from loopback: see access.FollowSignInLink
+		{Method: "POST", Path: "/signout", Permission: web.Public, Handler: p.signOut},
+		{Method: "GET", Path: "/enrol/:token", Permission: web.Public, Handler: p.enrol},
+		{Method: "POST", Path: "/enrol/:token/begin", Permission: web.Public, Handler: p.enrolBegin},
+		{Method: "POST", Path: "/enrol/:token/finish", Permission: web.Public, Handler: p.enrolFinish},
+		{Method: "POST", Path: "/theme", Permission: web.Public, Handler: p.themeChange},
+
+		{Method: "GET", Path: "/account", Permission: web.AnyMember, Handler: p.account},
+		{Method: "POST", Path: "/account/passkeys/begin", Permission: web.AnyMember, Handler: p.passkeyBegin},
+		{Method: "POST", Path: "/account/passkeys/finish", Permission: web.AnyMember, Handler: p.passkeyFinish},
+		{Method: "GET", Path: "/account/passkeys/:passkey/remove", Permission: web.AnyMember, Handler: p.passkeyRemoveConfirm},
+		{Method: "POST", Path: "/account/passkeys/:passkey/remove", Permission: web.AnyMember, Handler: p.passkeyRemove},
+		{Method: "POST", Path: "/account/sessions/end-all", Permission: web.AnyMember, Handler: p.sessionEndAll},
+		{Method: "POST", Path: "/account/sessions/:session/end", Permission: web.AnyMember, Handler: p.sessionEnd},
+
+		{Method: "GET", Path: "/search", Permission: models.ReadTenants, Handler: p.search},
+		{Method: "GET", Path: "/tenants", Permission: models.ReadTenants, Handler: p.tenantList},
+		{Method: "GET", Path: "/tenants/new", Permission: models.WriteTenants, Handler: p.tenantCreateForm},
+		{Method: "POST", Path: "/tenants", Permission: models.WriteTenants, Handler: p.tenantCreate},
+		{Method: "GET", Path: "/tenants/:tenant", Permission: models.ReadTenants, Handler: p.tenantShow},
+		{Method: "GET", Path: "/tenants/:tenant/links/new", Permission: models.WriteGrants, Handler: p.linkCreateForm},
+		{Method: "POST", Path: "/tenants/:tenant/links", Permission: models.WriteGrants, Handler: p.linkCreate},
+		{Method: "POST", Path: "/tenants/:tenant/links/:link/withdraw", Permission: models.WriteGrants, Handler: p.linkWithdraw},
+		{Method: "GET", Path: "/links/new", Permission: models.WriteGrants, Handler: p.linkCreateAny},
+		{Method: "POST", Path: "/links", Permission: models.WriteGrants, Handler: p.linkCreateForTenant},
+		{Method: "POST", Path: "/connect-mailbox", Permission: models.WriteGrants, Handler: p.connectOwn},
+
+		{Method: "GET", Path: "/grants", Permission: models.ReadGrants, Handler: p.grantList},
+		{Method: "GET", Path: "/grants/export.csv", Permission: models.ReadGrants, Handler: p.grantExportCSV},
+		{Method: "GET", Path: "/grants/export.json", Permission: models.ReadGrants, Handler: p.grantExportJSON},
+		{Method: "GET", Path: "/grants/:grant", Permission: models.ReadGrants, Handler: p.grantShow},
+		{Method: "GET", Path: "/grants/:grant/revoke", Permission: models.RevokeGrants, Handler: p.grantRevokeConfirm},
+		{Method: "POST", Path: "/grants/:grant/revoke", Permission: models.RevokeGrants, Handler: p.grantRevoke},
+		{Method: "GET", Path: "/grants/:grant/delete", Permission: models.DeleteGrants, Handler: p.grantDeleteConfirm},
+		{Method: "POST", Path: "/grants/:grant/delete", Permission: models.DeleteGrants, Handler: p.grantDelete},
+		{Method: "GET", Path: "/grants/:grant/revoke-tokens", Permission: models.RevokeGrants, Handler: p.grantRevokeTokensConfirm},
+		{Method: "POST", Path: "/grants/:grant/revoke-tokens", Permission: models.RevokeGrants, Handler: p.grantRevokeTokens},
+		{Method: "GET", Path: "/grants/:grant/reconnect", Permission: models.WriteGrants, Handler: p.grantReconnectForm},
+		{Method: "POST", Path: "/grants/:grant/reconnect", Permission: models.WriteGrants, Handler: p.grantReconnect},
+		{Method: "POST", Path: "/grants/:grant/reconnect-now", Permission: models.WriteGrants, Handler: p.grantReconnectNow},
+		{Method: "GET", Path: "/grants/:grant/receipt", Permission: models.ReadReceipts, Handler: p.receiptOfGrant},
+		{Method: "GET", Path: "/receipts", Permission: models.ReadReceipts, Handler: p.receiptList},
+		{Method: "GET", Path: "/receipts/export.csv", Permission: models.ReadReceipts, Handler: p.receiptExportCSV},
+		{Method: "GET", Path: "/receipts/export.json", Permission: models.ReadReceipts, Handler: p.receiptExportJSON},
+		{Method: "GET", Path: "/receipts/:receipt", Permission: models.ReadReceipts, Handler: p.receiptShow},
+
+		{Method: "GET", Path: "/webhooks", Permission: models.ReadWebhooks, Handler: p.webhookList},
+		{Method: "GET", Path: "/webhooks/new", Permission: models.WriteWebhooks, Handler: p.webhookCreateForm},
+		{Method: "POST", Path: "/webhooks", Permission: models.WriteWebhooks, Handler: p.webhookCreate},
+		{Method: "GET", Path: "/webhooks/:webhook", Permission: models.ReadWebhooks, Handler: p.webhookShow},
+		{Method: "GET", Path: "/webhooks/:webhook/edit", Permission: models.WriteWebhooks, Handler: p.webhookEditForm},
+		{Method: "POST", Path: "/webhooks/:webhook/edit", Permission: models.WriteWebhooks, Handler: p.webhookEdit},
+		{Method: "GET", Path: "/webhooks/:webhook/rotate", Permission: models.WriteWebhooks, Handler: p.webhookRotateForm},
+		{Method: "POST", Path: "/webhooks/:webhook/rotate", Permission: models.WriteWebhooks, Handler: p.webhookRotate},
+		{Method: "POST", Path: "/webhooks/:webhook/end-overlap", Permission: models.WriteWebhooks, Handler: p.webhookEndOverlap},
+		{Method: "POST", Path: "/webhooks/:webhook/test", Permission: models.WriteWebhooks, Handler: p.webhookTest},
+		{Method: "POST", Path: "/webhooks/:webhook/pause", Permission: models.WriteWebhooks, Handler: p.webhookPause},
+		{Method: "POST", Path: "/webhooks/:webhook/resume", Permission: models.WriteWebhooks, Handler: p.webhookResume},
+		{Method: "GET", Path: "/webhooks/:webhook/delete", Permission: models.WriteWebhooks, Handler: p.webhookDeleteConfirm},
+		{Method: "POST", Path: "/webhooks/:webhook/delete", Permission: models.WriteWebhooks, Handler: p.webhookDelete},
+		{Method: "GET", Path: "/webhooks/:webhook/deliveries", Permission: models.ReadWebhooks, Handler: p.deliveryList},
+		{Method: "GET", Path: "/webhooks/:webhook/deliveries/:delivery", Permission: models.ReadWebhooks, Handler: p.deliveryShow},
+		{Method: "POST", Path: "/webhooks/:webhook/deliveries/:delivery/replay", Permission: models.WriteWebhooks, Handler: p.deliveryReplay},
+
+		{Method: "GET", Path: "/verifications", Permission: models.ReadVerifications, Handler: p.verificationList},
+		{Method: "GET", Path: "/verifications/export.csv", Permission: models.ReadVerifications, Handler: p.verificationExportCSV},
+		{Method: "GET", Path: "/verifications/export.json", Permission: models.ReadVerifications, Handler: p.verificationExportJSON},
+		{Method: "GET", Path: "/verifications/:verification", Permission: models.ReadVerifications, Handler: p.verificationShow},
+
+		{Method: "GET", Path: "/audit", Permission: models.ReadAudit, Handler: p.auditList},
+		{Method: "GET", Path: "/audit/export.csv", Permission: models.ReadAudit, Handler: p.auditExportCSV},
+		{Method: "GET", Path: "/audit/export.json", Permission: models.ReadAudit, Handler: p.auditExportJSON},
+		{Method: "GET", Path: "/audit/:entry", Permission: models.ReadAudit, Handler: p.auditShow},
+		{Method: "GET", Path: "/security", Permission: models.ReadSecurity, Handler: p.security},
+
+		{Method: "GET", Path: "/settings", Permission: models.ReadApps, Handler: p.settings},
+		{Method: "GET", Path: "/applications", Permission: models.ReadApps, Handler: p.applicationList},
+		{Method: "GET", Path: "/applications/:application", Permission: models.ReadApps, Handler: p.applicationShow},
+		{Method: "POST", Path: "/applications/:application/callbacks", Permission: models.WriteApps, Handler: p.callbackAdd},
+		{Method: "POST", Path: "/applications/:application/callbacks/:callback/remove", Permission: models.WriteApps, Handler: p.callbackRemove},
+		{Method: "GET", Path: "/connectors", Permission: models.ReadConnectors, Handler: p.connectorList},
+		{Method: "GET", Path: "/connectors/:application/:provider", Permission: models.ReadConnectors, Handler: p.connectorShow},
+		{Method: "GET", Path: "/connectors/:application/:provider/edit", Permission: models.WriteConnectors, Handler: p.connectorEditForm},
+		{Method: "POST", Path: "/connectors/:application/:provider/edit", Permission: models.WriteConnectors, Handler: p.connectorEdit},
+		{Method: "GET", Path: "/api-keys", Permission: models.ManageKeys, Handler: p.keyList},
+		{Method: "GET", Path: "/api-keys/new", Permission: models.ManageKeys, Handler: p.keyCreateForm},
+		{Method: "POST", Path: "/api-keys", Permission: models.ManageKeys, Handler: p.keyCreate},
+		{Method: "GET", Path: "/api-keys/:key/revoke", Permission: models.ManageKeys, Handler: p.keyRevokeConfirm},
+		{Method: "POST", Path: "/api-keys/:key/revoke", Permission: models.ManageKeys, Handler: p.keyRevoke},
+		{Method: "GET", Path: "/members", Permission: models.ManageMembers, Handler: p.memberList},
+		{Method: "GET", Path: "/members/new", Permission: models.ManageMembers, Handler: p.memberInviteForm},
+		{Method: "POST", Path: "/members", Permission: models.ManageMembers, Handler: p.memberInvite},
+		{Method: "GET", Path: "/members/:member", Permission: models.ManageMembers, Handler: p.memberShow},
+		{Method: "POST", Path: "/members/:member/role", Permission: models.ManageMembers, Handler: p.memberRole},
+		{Method: "POST", Path: "/members/:member/invite", Permission: models.ManageMembers, Handler: p.memberReinvite},
+		{Method: "POST", Path: "/members/:member/end-sessions", Permission: models.ManageMembers, Handler: p.memberEndSessions},
+		{Method: "GET", Path: "/members/:member/disable", Permission: models.ManageMembers, Handler: p.memberDisableConfirm},
+		{Method: "POST", Path: "/members/:member/disable", Permission: models.ManageMembers, Handler: p.memberDisable},
+		{Method: "POST", Path: "/members/:member/enable", Permission: models.ManageMembers, Handler: p.memberEnable},
+	}
+}
