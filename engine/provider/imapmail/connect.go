@@ -221,8 +221,9 @@ func (m *Mail) login(ctx context.Context, s server, login string, credential pro
 	if err != nil {
 		return nil, loginFault(w, err)
 	}
-	if c.Caps() == nil {
-		return nil, provider.ErrBadAnswer.Because(firstOf(w.why(), errors.New("no capabilities after the login")))
+	// Asked for outright: what was said before the login may still stand in the client for a moment, and it may say less.
+	if _, err := c.Capability().Wait(); err != nil {
+		return nil, provider.ErrBadAnswer.Because(firstOf(w.why(), plain(err)))
 	}
 	ok = true
 	return &session{mail: m, client: c, wire: w}, nil

@@ -1,6 +1,8 @@
 package imapmail
 
 import (
+	"bytes"
+	"io"
 	"strings"
 	"time"
 
@@ -101,9 +103,10 @@ func (l *lister) collect(set imap.NumSet, o *imap.FetchOptions, n int) ([]*imapc
 		if data == nil {
 			break
 		}
-		b, err := data.Collect()
+		b, err := gather(data)
 		if err != nil {
-			_ = cmd.Close()
+			// The connection broke within a message. The command is left as it is: to close it would read on beside the client's own
+			// reader. with drops the connection.
 			return nil, err
 		}
 		if len(out) < n && !seen[b.UID] && (!byUID || wanted.Contains(b.UID)) {
@@ -112,6 +115,41 @@ func (l *lister) collect(set imap.NumSet, o *imap.FetchOptions, n int) ([]*imapc
 		}
 	}
 	return out, cmd.Close()
+}
+
+// gather reads one message's data. The library's own Collect takes a literal that ends too soon for a whole one.
+func gather(data *imapclient.FetchMessageData) (*imapclient.FetchMessageBuffer, error) {
+	b := &imapclient.FetchMessageBuffer{SeqNum: data.SeqNum}
+	for {
+		item := data.Next()
+		switch x := item.(type) {
+		case nil:
+			return b, nil
+		case imapclient.FetchItemDataUID:
+			b.UID = x.UID
+		case imapclient.FetchItemDataFlags:
+			b.Flags = x.Flags
+		case imapclient.FetchItemDataInternalDate:
+			b.InternalDate = x.Time
+		case imapclient.FetchItemDataRFC822Size:
+			b.RFC822Size = x.Size
+		case imapclient.FetchItemDataBodyStructure:
+			b.BodyStructure = x.BodyStructure
+		case imapclient.FetchItemDataBodySection:
+			if x.Literal == nil {
+				continue
+			}
+			var text bytes.Buffer
+			got, err := io.Copy(&text, x.Literal)
+			if err == nil && got < x.Literal.Size() {
+				err = io.ErrUnexpectedEOF
+			}
+			if err != nil {
+				return nil, err
+			}
+			b.BodySection = append(b.BodySection, imapclient.FetchBodySectionBuffer{Section: x.Section, Bytes: text.Bytes()})
+		}
+	}
 }
 
 // complete learns the structure of messages that did not fit, and reads their text parts, nothing else. It answers how many of them,

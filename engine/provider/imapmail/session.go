@@ -3,6 +3,7 @@ package imapmail
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -53,9 +54,21 @@ func (s *session) use(folder string, write bool) error {
 		return s.client.Noop().Wait()
 	}
 	s.folder = ""
+	before := s.client.Mailbox()
 	data, err := s.client.Select(folder, &imap.SelectOptions{ReadOnly: !write}).Wait()
 	if err != nil {
 		return selectFault(err)
+	}
+	// The client library reports the end of SELECT a moment before it takes over the new folder's count.
+	for {
+		if now := s.client.Mailbox(); now != nil && now != before && now.Name == folder {
+			break
+		}
+		select {
+		case <-s.client.Closed():
+			return io.ErrUnexpectedEOF
+		case <-time.After(20 * time.Microsecond):
+		}
 	}
 	s.folder, s.write, s.validity = folder, write, data.UIDValidity
 	return nil

@@ -14,7 +14,7 @@ var (
 
 // mostOpen is the longest run of opening brackets let through. The client library reads nested structures by recursion, and
 // only a run like this can nest deeper than bytes are spent; a mail that holds one inside is yet to be seen.
-const mostOpen = 20_000
+const mostOpen = 1000
 
 // wire is a connection that a server cannot hold on to: bytes and time are given out per command.
 type wire struct {

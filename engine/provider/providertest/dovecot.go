@@ -1,7 +1,6 @@
 package providertest
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -82,8 +81,14 @@ func Dovecot(t testing.TB) *DovecotServer {
 	write(t, config, []byte(d.config(t)), 0o644)
 
 	cmd := exec.Command(program, "-F", "-c", config)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	// A file, not a buffer: Wait would otherwise wait for every child that holds the pipe.
+	out, err := os.Create(filepath.Join(dir, "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = out.Close() }()
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -97,12 +102,13 @@ func Dovecot(t testing.TB) *DovecotServer {
 			_ = cmd.Process.Kill()
 			<-done
 		}
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // children that were still busy
 	})
-	d.await(t, done, &out)
+	d.await(t, done)
 	return d
 }
 
-func (d *DovecotServer) await(t testing.TB, done <-chan struct{}, out *bytes.Buffer) {
+func (d *DovecotServer) await(t testing.TB, done <-chan struct{}) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
@@ -113,6 +119,7 @@ func (d *DovecotServer) await(t testing.TB, done <-chan struct{}, out *bytes.Buf
 		}
 		select {
 		case <-done:
+			out, _ := os.ReadFile(filepath.Join(d.dir, "out"))
 			log, _ := os.ReadFile(filepath.Join(d.dir, "log"))
 			t.Fatalf("dovecot ended: %s\n%s", out, log)
 		case <-ctx.Done():
@@ -214,6 +221,10 @@ service imap-login {
 }
 service anvil {
   chroot =
+  # Failed logins of one test must not slow down the next.
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
 }
 service stats {
   chroot =
