@@ -161,10 +161,10 @@ func TestAReceiverMaySwitchAtAnyTimeOfTheOverlap(t *testing.T) {
 		want   string
 	}{{accepts(old), failed}, {accepts(fresh), delivered}} {
 		r.say(c.answer)
+		w.clock.turn(time.Second)
 		if _, err := w.Test(ctx, w.staff, hook.ID, "message.created"); err != nil {
 			t.Fatal(err)
 		}
-		w.clock.turn(time.Second)
 		w.work()
 		last := w.deliveries(hook)[0]
 		if last.Delivery.Status != c.want || fmt.Sprint([]int(last.Attempts[0].Generations)) != "[2]" {
@@ -350,6 +350,7 @@ func TestStatuses(t *testing.T) {
 	hook, _ := w.create(r.URL)
 	status := func(want models.WebhookStatus) {
 		t.Helper()
+		w.clock.turn(time.Millisecond)
 		w.happen(w.a, "grant.created", 1)
 		w.work()
 		if got, err := w.Find(ctx, w.staff, hook.ID); err != nil || got.Status != want {

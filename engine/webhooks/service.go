@@ -2,11 +2,12 @@ package webhooks
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -74,7 +75,7 @@ func New(c Config) *Service {
 		store: c.Store, safe: c.Safe, audit: c.Audit, outbox: c.Outbox,
 		client: c.Guard.HTTPClient(dial.Webhook, answerTimeout), prober: c.Guard.HTTPClient(dial.Webhook, challengeTimeout),
 		digestKey: c.DigestKey, addresses: c.Addresses, since: c.AddressesAt, plain: c.PlainHTTP,
-		clock: c.Now, log: c.Logger, jitter: rand.Float64, tests: map[string][]time.Time{},
+		clock: c.Now, log: c.Logger, jitter: fraction, tests: map[string][]time.Time{},
 	}
 }
 
@@ -201,6 +202,13 @@ func readCursor[I ~[16]byte](text string) (at time.Time, id I, err error) {
 		return at, id, errCursor.Because(errors.Join(errTime, errID))
 	}
 	return at, id, nil
+}
+
+// fraction is a random number in [0, 1).
+func fraction() float64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails; it ends the process instead
+	return float64(binary.BigEndian.Uint64(b[:])>>11) / (1 << 53)
 }
 
 // limited keeps a page's size in bounds.
