@@ -25,7 +25,13 @@ type command struct {
 
 // commands in the order of the help text.
 func commands() []command {
-	return []command{}
+	return []command{
+		{"demo", "everything on this machine, nothing to configure", demo},
+		{"serve", "the portal and the API", serve},
+		{"migrate", "the database schema: up, down, status", migrate},
+		{"setup", "a one-time link with which an owner registers a passkey", setup},
+		{"keys", "the key-encryption key: create, status", keys},
+	}
 }
 
 func main() {

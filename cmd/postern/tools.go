@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/postern-mail/postern/engine"
+	"github.com/postern-mail/postern/engine/vault"
+	"github.com/postern-mail/postern/models/store"
+)
+
+// migrate is "postern migrate up", "down" and "status".
+func migrate(ctx context.Context, args []string, e env) int {
+	if len(args) == 0 {
+		fmt.Fprintln(e.stderr, "postern migrate up | down | status")
+		return exitBadConfig
+	}
+	c, err := loadConfig(modeTool, args[1:], e.environ)
+	if err != nil {
+		return fail(e, err)
+	}
+	log := logger(c, e)
+	ctx, dsn, end, err := database(ctx, c, true, log)
+	if err != nil {
+		return fail(e, err)
+	}
+	defer end()
+	switch args[0] {
+	case "up":
+		err = store.Migrate(ctx, dsn, log)
+	case "down":
+		var step store.Step
+		if step, err = store.MigrateDown(ctx, dsn); err == nil {
+			fmt.Fprintf(e.stdout, "%s taken back\n", step.Name)
+		}
+	case "status":
+		var steps []store.Step
+		steps, err = store.MigrationStatus(ctx, dsn)
+		for _, s := range steps {
+			mark := "waiting"
+			if s.Applied {
+				mark = "applied"
+			}
+			fmt.Fprintf(e.stdout, "%-8s %s\n", mark, s.Name)
+		}
+	default:
+		fmt.Fprintf(e.stderr, "postern migrate has no %q. It has up, down and status.\n", args[0])
+		return exitBadConfig
+	}
+	if err != nil {
+		return fail(e, err)
+	}
+	return 0
+}
+
+// keys is "postern keys create" and "status".
+func keys(ctx context.Context, args []string, e env) int {
+	if len(args) == 0 || args[0] != "create" && args[0] != "status" {
+		fmt.Fprintln(e.stderr, "postern keys create | status")
+		return exitBadConfig
+	}
+	c, err := loadConfig(modeTool, args[1:], e.environ)
+	if err != nil {
+		return fail(e, err)
+	}
+	if args[0] == "create" {
+		kek, err := vault.CreateFileKEK(c.KeyFile)
+		if err != nil {
+			return fail(e, err)
+		}
+		fmt.Fprintf(e.stdout, "%s holds the new key %s.\nKeep a copy apart from the database's backups: without it nothing sealed can be read again, and with both everything can.\n", c.KeyFile, kek.ID())
+		return 0
+	}
+	kek, err := vault.ReadFileKEK(c.KeyFile)
+	if err != nil {
+		return fail(e, err)
+	}
+	ctx, dsn, end, err := database(ctx, c, true, logger(c, e))
+	if err != nil {
+		return fail(e, err)
+	}
+	defer end()
+	row, err := store.LoadInstance(ctx, dsn)
+	if err != nil {
+		return fail(e, err)
+	}
+	if _, err := vault.OpenInstanceSecret(kek, row.ID, vault.InstanceSecret{KEKID: row.KEKID, Wrapped: row.WrappedSecret, Canary: row.Canary}); err != nil {
+		return fail(e, err)
+	}
+	fmt.Fprintf(e.stdout, "key %s opens installation %s, region %s\n", kek.ID(), row.ID, row.Region)
+	return 0
+}
+
+// setup prints a one-time link with which an owner registers a passkey: the first one, or one who is locked out.
+func setup(ctx context.Context, args []string, e env) int {
+	address := ""
+	if len(args) > 0 && len(args[0]) > 0 && args[0][0] != '-' {
+		address, args = args[0], args[1:]
+	}
+	c, err := loadConfig(modeTool, args, e.environ)
+	if err != nil {
+		return fail(e, err)
+	}
+	log := logger(c, e)
+	kek, err := vault.ReadFileKEK(c.KeyFile)
+	if err != nil {
+		return fail(e, err)
+	}
+	ctx, dsn, end, err := database(ctx, c, true, log)
+	if err != nil {
+		return fail(e, err)
+	}
+	defer end()
+	installation, err := engine.Prepare(ctx, dsn, kek, c.Region, c.AutoMigrate, time.Now, log)
+	if err != nil {
+		return fail(e, err)
+	}
+	ng, err := engine.New(ctx, engine.Config{DSN: dsn, Installation: installation, KEK: kek, BaseURL: c.URL, Company: c.Company, Now: time.Now, Log: log})
+	if err != nil {
+		return fail(e, err)
+	}
+	defer ng.Close() //nolint:errcheck // the process ends
+	link, err := ng.Access.Setup(ctx, address)
+	if err != nil {
+		return fail(e, err)
+	}
+	fmt.Fprintf(e.stdout, "Open this link within 30 minutes, in the browser whose passkey you want to register. It works once.\n\n  %s\n", link.Reveal())
+	return 0
+}
