@@ -73,9 +73,8 @@ func TestNothingIsCreatedWithoutProofOfOwnership(t *testing.T) {
 	if n := w.count(`SELECT (SELECT count(*) FROM webhooks) + (SELECT count(*) FROM sealed) + (SELECT count(*) FROM audit_entries)`); n != 0 {
 		t.Errorf("refused webhooks left %d rows", n)
 	}
-	plain := *w.Service
-	plain.plain = false
-	if _, _, err := plain.Create(ctx, w.staff, draft(w.app, newReceiver(t).URL)); code(err) != "webhook_url_invalid" {
+	w.plain = false
+	if _, _, err := w.Create(ctx, w.staff, draft(w.app, newReceiver(t).URL)); code(err) != "webhook_url_invalid" {
 		t.Errorf("plain http outside the demo: %v", err)
 	}
 }

@@ -215,7 +215,7 @@ func (w *world) post(endpoint string, c call) (*http.Response, string) {
 	if err != nil {
 		w.t.Fatalf("post: %v", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // a test's
+	defer resp.Body.Close()
 	text, _ := io.ReadAll(resp.Body)
 	return resp, string(text)
 }
