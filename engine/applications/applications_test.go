@@ -332,7 +332,7 @@ func TestConnectorKeepsItsSecretSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(ctx) //nolint:errcheck // a test's end
+	defer conn.Close(ctx)
 	var found int
 	if err := conn.QueryRow(ctx, `SELECT (SELECT count(*) FROM audit_entries a WHERE a::text LIKE '%s3cret%') + (SELECT count(*) FROM connectors c WHERE c::text LIKE '%s3cret%')`).Scan(&found); err != nil || found != 0 {
 		t.Errorf("%d rows hold the secret in clear, %v", found, err)

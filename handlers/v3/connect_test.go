@@ -121,7 +121,7 @@ func TestTheWholeConversation(t *testing.T) {
 	if issued.at("expires_in") != 3600.0 || issued.text1("token_type") != "Bearer" || issued.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("the exchange: %s, %s", issued.text, issued.header.Get("Cache-Control"))
 	}
-	token, refresh, grant := issued.text1("access_token"), issued.text1("refresh_token"), issued.text1("grant_id")
+	token, grant := issued.text1("access_token"), issued.text1("grant_id")
 	tr.call(call{method: "GET", path: "/v3/grants/me?select=id,provider,email,grant_status,workspace_id", key: token})
 	tr.call(call{method: "GET", path: "/v3/connect/tokeninfo?access_token=" + token, key: "-"})
 	tr.call(call{method: "GET", path: "/v3/connect/tokeninfo?id_token=" + issued.text1("id_token"), key: "-"})
@@ -155,7 +155,8 @@ func TestTheWholeConversation(t *testing.T) {
 	if second.text1("grant_id") != grant {
 		t.Errorf("consent again makes another grant: %s, %s", second.text, grant)
 	}
-	token, refresh = second.text1("access_token"), second.text1("refresh_token")
+	token = second.text1("access_token")
+	refresh := second.text1("refresh_token")
 	renew := fmt.Sprintf(`{"grant_type":"refresh_token","client_id":%q,"client_secret":%q,"refresh_token":%q,"redirect_uri":%q}`, w.app.ID, w.key, refresh, callback)
 	renewed := w.do(call{method: "POST", path: "/v3/connect/token", key: "-", body: renew})
 	if renewed.status != 200 || renewed.text1("access_token") == token || renewed.text1("access_token") == "" || renewed.text1("grant_id") != grant || renewed.at("provider") != nil {

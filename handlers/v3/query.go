@@ -59,8 +59,6 @@ func (q *query) text(name string) string {
 	return list[0]
 }
 
-func (q *query) has(name string) bool { return q.values.Has(name) }
-
 // number is an integer between least and most, or otherwise when the parameter is absent or empty.
 func (q *query) number(name string, otherwise, least, most int) int {
 	text := q.text(name)

@@ -104,15 +104,15 @@ func (tr *transcript) matches(t *testing.T, file string) {
 	t.Helper()
 	path := filepath.Join("testdata", file)
 	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil { //nolint:gosec // sources
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(tr.text.String()), 0o644); err != nil { //nolint:gosec // sources
+		if err := os.WriteFile(path, []byte(tr.text.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	want, err := os.ReadFile(path) //nolint:gosec // sources
+	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -267,7 +267,7 @@ func (w *world) do(c call) answer {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		w.t.Fatal(err)
