@@ -1,6 +1,7 @@
 package imapmail
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"sync"
@@ -56,13 +57,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.left -= int64(n)
-	for _, c := range p[:n] {
-		if c != '(' {
-			w.open = 0
-		} else if w.open++; w.open > mostOpen {
-			w.broken = errNested
-		}
-	}
+	w.nesting(p[:n])
 	if w.left < 0 {
 		w.broken = errTooMuch
 	}
@@ -70,6 +65,29 @@ func (w *wire) Read(p []byte) (int, error) {
 		return 0, w.broken
 	}
 	return n, err
+}
+
+// nesting counts runs of opening brackets, jumping over what holds none.
+func (w *wire) nesting(p []byte) {
+	for len(p) > 0 {
+		i := 0
+		for i < len(p) && p[i] == '(' {
+			i++
+		}
+		if w.open += i; w.open > mostOpen {
+			w.broken = errNested
+			return
+		}
+		if i == len(p) {
+			return
+		}
+		w.open = 0
+		next := bytes.IndexByte(p[i:], '(')
+		if next < 0 {
+			return
+		}
+		p = p[i+next:]
+	}
 }
 
 // The client library sets deadlines of its own; ours, when it is sooner, wins.

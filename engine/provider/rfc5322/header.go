@@ -108,6 +108,14 @@ func toUTF8(s string) string {
 
 // clean drops control characters: NUL breaks stores, escape sequences break terminals. Line breaks stay where lines is true.
 func clean(s string, lines bool) string {
+	dirty := false
+	for i := 0; i < len(s) && !dirty; i++ {
+		c := s[i]
+		dirty = c < ' ' && c != '\t' && (!lines || c != '\n' && c != '\r') || c == 0x7f
+	}
+	if !dirty {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t' || lines && (r == '\n' || r == '\r'):

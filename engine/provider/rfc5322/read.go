@@ -5,6 +5,8 @@ import (
 	"html"
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/postern-mail/postern/engine/email"
 )
@@ -96,14 +98,34 @@ func Snippet(plain, markup string) string {
 		}
 		s = html.UnescapeString(tags.ReplaceAllString(unseen.ReplaceAllString(markup, " "), " "))
 	}
-	if len(s) > 16<<10 {
-		s = s[:16<<10]
+	return squeeze(s, snippetRunes)
+}
+
+// squeeze is the first n characters of s on one line, runs of white space taken for one blank, control characters left out.
+func squeeze(s string, n int) string {
+	var out strings.Builder
+	blank := false
+	for _, r := range s {
+		switch {
+		case unicode.IsSpace(r):
+			blank = out.Len() > 0
+			continue
+		case r < ' ' || r == 0x7f || r == utf8.RuneError:
+			continue
+		}
+		if n--; blank {
+			n--
+		}
+		if n < 0 {
+			break
+		}
+		if blank {
+			out.WriteByte(' ')
+			blank = false
+		}
+		out.WriteRune(r)
 	}
-	s = strings.Join(strings.Fields(clean(strings.ToValidUTF8(s, ""), false)), " ")
-	if runes := []rune(s); len(runes) > snippetRunes {
-		s = strings.TrimSpace(string(runes[:snippetRunes]))
-	}
-	return s
+	return out.String()
 }
 
 // ThreadID names the conversation by the id of its first message: the oldest reference, else what is answered, else the message
