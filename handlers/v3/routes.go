@@ -19,6 +19,7 @@ func (d *Door) routes() []web.Route {
 	table := []web.Route{
 		{Method: get, Path: "/v3", Permission: web.Public, Handler: d.open(d.root)},
 		{Method: get, Path: "/v3/", Permission: web.Public, Handler: d.open(d.root)},
+		{Method: get, Path: "/v3/openapi.yaml", Permission: web.Public, Handler: d.open(d.document)},
 
 		{Method: get, Path: "/v3/connect/auth", Permission: web.Public, Handler: d.open(d.shared(d.connectAuth))},
 		{Method: options, Path: "/v3/connect/auth", Permission: web.Public, Handler: d.open(d.preflight)},

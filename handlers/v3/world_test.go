@@ -278,6 +278,7 @@ func (w *world) do(c call) answer {
 			w.t.Fatalf("%s %s answers what is no JSON object: %q", c.method, c.path, text)
 		}
 	}
+	w.agrees(c, a)
 	return a
 }
 
