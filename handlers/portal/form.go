@@ -26,8 +26,13 @@ func formErrors(err error, names map[string]string) ([]ui.ErrorView, bool) {
 	return []ui.ErrorView{{Field: field, Text: f.Public}}, true
 }
 
-// field reads one text of a posted form, without what a slip of the hand adds around it.
-func field(c echo.Context, name string) string { return strings.TrimSpace(c.FormValue(name)) }
+// field reads one text of a form or of the address, without what a slip of the hand adds around it.
+func field(c echo.Context, name string) string { return clean(c.FormValue(name)) }
+
+// clean trims a text and takes out what no person types and PostgreSQL does not store: NUL, and bytes that are no UTF-8.
+func clean(text string) string {
+	return strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(text, ""), "\x00", ""))
+}
 
 // several reads the check boxes of one name.
 func several(c echo.Context, name string) ([]string, error) {

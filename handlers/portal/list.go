@@ -24,7 +24,7 @@ type list struct {
 func readList(c echo.Context, path string, filters ...string) list {
 	l := list{path: path, query: url.Values{}, filters: append([]string{"q"}, filters...)}
 	for _, name := range append(slices.Clone(l.filters), "cursor", "trail", "from") {
-		if v := strings.TrimSpace(c.QueryParam(name)); v != "" && len(v) <= 2000 {
+		if v := clean(c.QueryParam(name)); v != "" && len(v) <= 2000 {
 			l.query.Set(name, v)
 		}
 	}
