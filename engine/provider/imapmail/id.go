@@ -30,8 +30,8 @@ func messageID(folder string, validity uint32, uid imap.UID) string {
 }
 
 func messageOf(id string) (folder string, validity uint32, uid imap.UID, err error) {
-	folder, validity, n, _, ok := unpack(messageKind, id)
-	if !ok {
+	folder, validity, n, sum, ok := unpack(messageKind, id)
+	if !ok || sum != 0 {
 		return "", 0, 0, provider.ErrMessageNotFound
 	}
 	return folder, validity, imap.UID(n), nil
@@ -63,7 +63,8 @@ func unpack(kind byte, id string) (folder string, validity, n, sum uint32, ok bo
 		return "", 0, 0, 0, false
 	}
 	b, err := coding.DecodeString(id)
-	if err != nil || len(b) == 0 || b[0] != kind {
+	// The decoder skips line breaks, so that one value would have many spellings.
+	if err != nil || len(b) == 0 || b[0] != kind || coding.EncodeToString(b) != id {
 		return "", 0, 0, 0, false
 	}
 	rest := b[1:]
@@ -131,7 +132,7 @@ func folderName(id string) (string, error) {
 		return id, nil
 	}
 	b, err := coding.DecodeString(rest)
-	if err != nil || !goodName(string(b)) || plainName(string(b)) {
+	if err != nil || !goodName(string(b)) || folderID(string(b)) != id {
 		return "", provider.ErrFolderNotFound
 	}
 	return string(b), nil

@@ -148,7 +148,7 @@ func ThreadID(m email.Message) string {
 func ThreadRoot(id string) (string, bool) {
 	rest, ok := strings.CutPrefix(id, "t")
 	b, err := base64.RawURLEncoding.Strict().DecodeString(rest)
-	if !ok || err != nil || len(b) == 0 || strings.ContainsAny(string(b), "\r\n\x00") {
+	if !ok || err != nil || len(b) == 0 || base64.RawURLEncoding.EncodeToString(b) != rest || strings.ContainsAny(string(b), "\r\n\x00") {
 		return "", false
 	}
 	return string(b), true
