@@ -377,7 +377,8 @@ func (s *Service) consent(ctx context.Context, f models.ConnectFlow) (Consent, e
 
 // originOf tells where a provider's consent page lives: the page before it must be allowed to lead there.
 func originOf(oauth provider.OAuth) string {
-	to, err := oauth.AuthURL(provider.App{}, provider.AuthRequest{})
+	nobody := strings.Repeat("x", 43) // only the address's origin is looked at
+	to, err := oauth.AuthURL(provider.App{ClientID: nobody, RedirectURI: nobody}, provider.AuthRequest{State: nobody, CodeChallenge: nobody})
 	if err != nil {
 		return ""
 	}

@@ -289,8 +289,10 @@ func TestLinkIsUsedOnceAndPinsTheAddress(t *testing.T) {
 		return w.grants.Return(w.ctx, answer(w.atProvider(next.URL, user), "browser-1"))
 	}
 	for range 3 { // opening uses nothing up
-		if _, err := w.grants.OpenLink(w.ctx, link); err != nil {
-			t.Fatal(err)
+		c, err := w.grants.OpenLink(w.ctx, link)
+		w.must(err)
+		if len(c.Choices) != 1 || c.Choices[0].Origin != w.box.URL() || c.Requester != "Sam" || c.Tenant.ID != w.a {
+			t.Errorf("the page says %+v", c)
 		}
 	}
 	done, err := walk("grace@sandbox.test")
