@@ -293,7 +293,7 @@ func TestBadInput(t *testing.T) {
 	b.send("DELETE", "/grants", nil, "").is(http.StatusMethodNotAllowed).shows("error-page", "")
 	b.post("/tenants", "name", strings.Repeat("x", 300<<10)).is(http.StatusRequestEntityTooLarge)
 	b.send("POST", "/tenants", strings.NewReader("%zz"), "application/x-www-form-urlencoded").is(http.StatusUnprocessableEntity)
-	b.send("POST", "/members", strings.NewReader("{"), "application/json").is(http.StatusBadRequest)
+	b.send("POST", "/members", strings.NewReader("{"), "application/json").is(unprocessable)
 	if strings.Contains(w.log.String(), "level=ERROR") {
 		t.Errorf("bad input is logged as our own fault: %.2000s", w.log.String()[strings.Index(w.log.String(), "level=ERROR"):])
 	}
