@@ -14,6 +14,9 @@ import (
 // connectAuth begins a consent and sends the browser to the hosted page. What is wrong with a request whose callback URI is registered is
 // told there (RFC 6749 section 4.1.2.1); everything else is answered here, for an unregistered address must never be redirected to.
 func (d *Door) connectAuth(c echo.Context) error {
+	// Clients open this in a popup and listen for its message. A policy that parts the popup from its opener, on any answer on the way,
+	// looks to them like a window that was closed.
+	c.Response().Header().Set("Cross-Origin-Opener-Policy", "unsafe-none")
 	q := queryOf(c)
 	r := grants.AuthRequest{
 		ClientID: q.text("client_id"), RedirectURI: q.text("redirect_uri"), ResponseType: q.text("response_type"), Provider: q.text("provider"),
