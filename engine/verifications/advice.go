@@ -61,4 +61,4 @@ func Reasons() []string {
 }
 
 // Sources lists what can stand as the source of a call.
-func Sources() []string { return []string{"self", "v3", unknownSource} }
+func Sources() []string { return []string{"self", unknownSource} }

@@ -204,73 +204,99 @@ func TestABombCostsLittle(t *testing.T) {
 // TestSignaturesAreComparedInConstantTime reads the source, because time cannot be tested: wherever a MAC or a signature is compared it is by
 // crypto/subtle or crypto/hmac, the loop over the keys has no early way out, and no == touches either.
 func TestSignaturesAreComparedInConstantTime(t *testing.T) {
-	set := token.NewFileSet()
-	compared := 0
+	sources := map[string]string{}
 	files, err := os.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		if !strings.HasSuffix(file.Name(), ".go") || strings.HasSuffix(file.Name(), "_test.go") {
-			continue
+		if strings.HasSuffix(file.Name(), ".go") && !strings.HasSuffix(file.Name(), "_test.go") {
+			text, err := os.ReadFile(file.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources[file.Name()] = string(text)
 		}
-		tree, err := parser.ParseFile(set, file.Name(), nil, 0)
+	}
+	for _, complaint := range unsteady(t, sources) {
+		t.Error(complaint)
+	}
+	// The same source, each time with one control taken out, must be complained about.
+	for name, c := range map[string][2]string{
+		"== instead":   {"subtle.ConstantTimeCompare(h.Sum(nil), signature)", "map[bool]int{true: 1}[string(h.Sum(nil)) == string(signature)]"},
+		"bytes.Equal":  {"subtle.ConstantTimeCompare(h.Sum(nil), signature)", "map[bool]int{true: 1}[bytes.Equal(h.Sum(nil), signature)]"},
+		"a way out":    {"\t\th.Write(body)\n", "\t\th.Write(body)\n\t\tif match >= 0 {\n\t\t\treturn match\n\t\t}\n"},
+		"a break":      {"\t\th.Write(body)\n", "\t\th.Write(body)\n\t\tif match >= 0 {\n\t\t\tbreak\n\t\t}\n"},
+		"hmac's == in": {"hmac.Equal(h.Sum(nil), signature)", "string(h.Sum(nil)) == string(signature)"},
+	} {
+		damaged, changed := map[string]string{}, false
+		for file, text := range sources {
+			damaged[file] = strings.Replace(text, c[0], c[1], 1)
+			changed = changed || damaged[file] != text
+		}
+		if !changed || len(unsteady(t, damaged)) == 0 {
+			t.Errorf("%s: nothing is said about it", name)
+		}
+	}
+}
+
+// unsteady lists what in the sources compares a signature in another than constant time.
+func unsteady(t *testing.T, sources map[string]string) (complaints []string) {
+	t.Helper()
+	set := token.NewFileSet()
+	compared, loops := 0, 0
+	for name, text := range sources {
+		tree, err := parser.ParseFile(set, name, text, 0)
 		if err != nil {
 			t.Fatal(err)
+		}
+		complain := func(n ast.Node, what string) {
+			complaints = append(complaints, fmt.Sprintf("%s: %s", set.Position(n.Pos()), what))
 		}
 		ast.Inspect(tree, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.BinaryExpr:
 				if (n.Op == token.EQL || n.Op == token.NEQ) && (touches(n.X) || touches(n.Y)) && !isNil(n.Y) {
-					t.Errorf("%s: == on a signature", set.Position(n.Pos()))
+					complain(n, "== on a signature")
 				}
 			case *ast.SelectorExpr:
-				name := fmt.Sprintf("%v.%s", n.X, n.Sel.Name)
-				if name == "bytes.Equal" || name == "bytes.Compare" || name == "strings.EqualFold" || name == "slices.Equal" || name == "reflect.DeepEqual" {
-					t.Errorf("%s: %s in the package that compares signatures", set.Position(n.Pos()), name)
-				}
-				if name == "subtle.ConstantTimeCompare" || name == "hmac.Equal" {
+				switch path := fmt.Sprintf("%v.%s", n.X, n.Sel.Name); path {
+				case "bytes.Equal", "bytes.Compare", "strings.EqualFold", "strings.Compare", "slices.Equal", "reflect.DeepEqual":
+					complain(n, path+" in the package that compares signatures")
+				case "subtle.ConstantTimeCompare", "hmac.Equal":
 					compared++
 				}
 			case *ast.FuncDecl:
-				if n.Name.Name == "matching" {
-					steady(t, set, n)
+				if n.Name.Name != "matching" {
+					break
 				}
+				ast.Inspect(n, func(n ast.Node) bool {
+					loop, ok := n.(*ast.RangeStmt)
+					if !ok {
+						return true
+					}
+					loops++
+					ast.Inspect(loop, func(n ast.Node) bool {
+						switch n := n.(type) {
+						case *ast.ReturnStmt:
+							complain(n, "a way out of the loop over the keys")
+						case *ast.BranchStmt:
+							if n.Tok != token.CONTINUE {
+								complain(n, n.Tok.String()+" in the loop over the keys")
+							}
+						}
+						return true
+					})
+					return false
+				})
 			}
 			return true
 		})
 	}
-	if compared != 2 {
-		t.Errorf("%d comparisons in constant time, want that of the check and that of the diagnosis", compared)
+	if compared != 2 || loops != 1 {
+		complaints = append(complaints, fmt.Sprintf("%d comparisons in constant time and %d loops over the keys; want that of the check, that of the diagnosis, and one loop", compared, loops))
 	}
-}
-
-// steady wants the loop over the keys to visit each: no return, break or goto, and one continue, for an empty secret.
-func steady(t *testing.T, set *token.FileSet, f *ast.FuncDecl) {
-	t.Helper()
-	loops := 0
-	ast.Inspect(f, func(n ast.Node) bool {
-		loop, ok := n.(*ast.RangeStmt)
-		if !ok {
-			return true
-		}
-		loops++
-		ast.Inspect(loop, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.ReturnStmt:
-				t.Errorf("%s: a way out of the loop over the keys", set.Position(n.Pos()))
-			case *ast.BranchStmt:
-				if n.Tok != token.CONTINUE {
-					t.Errorf("%s: %s in the loop over the keys", set.Position(n.Pos()), n.Tok)
-				}
-			}
-			return true
-		})
-		return false
-	})
-	if loops != 1 {
-		t.Errorf("%d loops over the keys", loops)
-	}
+	return complaints
 }
 
 func touches(e ast.Expr) bool {
@@ -283,7 +309,8 @@ func touches(e ast.Expr) bool {
 			if s, ok := n.Fun.(*ast.SelectorExpr); ok && (s.Sel.Name == "Sum" || s.Sel.Name == "Reveal") {
 				found = true
 			}
-			return false // len(signature) is no comparison of it
+			name, ok := n.Fun.(*ast.Ident)
+			return !ok || name.Name != "len" // a length is no secret
 		}
 		return true
 	})

@@ -199,6 +199,12 @@ func TestUpdateAndDelete(t *testing.T) {
 	if _, err := w.Update(ctx, w.staff, hook.ID, Change{Status: "active"}); code(err) != "webhook_unverified" {
 		t.Errorf("active without proof: %v", err)
 	}
+	if _, err := w.Update(ctx, w.staff, hook.ID, Change{URL: "http://127.0.0.1:1/"}); code(err) != "webhook_unverified" {
+		t.Errorf("another address without proof: %v", err)
+	}
+	if kept, err := w.Find(ctx, w.staff, hook.ID); err != nil || kept.URL != hook.URL || kept.Status != models.WebhookPaused {
+		t.Errorf("a refused change left %+v, %v", kept, err)
+	}
 	if got, err = w.Update(ctx, w.staff, hook.ID, Change{Status: "active", URL: second.URL}); err != nil || got.Status != models.WebhookActive || got.URL != second.URL {
 		t.Fatalf("%+v, %v", got, err)
 	}

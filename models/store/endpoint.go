@@ -19,8 +19,3 @@ func (t *Tx) InsertSelfEndpoint(e models.InboundEndpoint) (bool, error) {
 		e.ID, e.ApplicationID, e.TenantID, e.Name, e.WebhookID, e.Addresses, e.CreatedAt)
 	return done.RowsAffected == 1, wrap(done.Error)
 }
-
-// InsertInboundEndpoint adds an endpoint.
-func (t *Tx) InsertInboundEndpoint(e models.InboundEndpoint) error {
-	return wrap(t.db.Table("inbound_endpoints").Create(&e).Error)
-}

@@ -1,0 +1,110 @@
+package webhooks
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postern-mail/postern/engine/secret"
+	"github.com/postern-mail/postern/models"
+)
+
+// TestBadReceivers: what a receiver sends back is capped and made harmless, a redirect is a failure, the event never comes back into the database.
+func TestBadReceivers(t *testing.T) {
+	w := newWorld(t)
+	r := newReceiver(t)
+	hook, _ := w.create(r.URL)
+	try := func(reply func(http.ResponseWriter, received)) models.Attempt {
+		t.Helper()
+		r.mu.Lock()
+		r.reply = reply
+		r.mu.Unlock()
+		w.clock.turn(time.Millisecond)
+		w.happen(w.a, "grant.created", map[string]string{"email": "canary-payload-that-must-not-come-back@example.com"})
+		w.work()
+		return w.deliveries(hook)[0].Attempts[0]
+	}
+	echo := try(func(o http.ResponseWriter, c received) { o.WriteHeader(400); _, _ = o.Write(c.body) })
+	if echo.Status != 400 || !strings.Contains(echo.Response, "left out") {
+		t.Errorf("an echo was kept: %q", echo.Response)
+	}
+	part := try(func(o http.ResponseWriter, c received) {
+		o.WriteHeader(400)
+		fmt.Fprintf(o, "bad event: %s", c.body[len(c.body)/2:])
+	})
+	if !strings.Contains(part.Response, "left out") {
+		t.Errorf("half an echo was kept: %q", part.Response)
+	}
+	mirror := try(func(o http.ResponseWriter, c received) {
+		o.WriteHeader(403)
+		fmt.Fprintf(o, "bad signature %s", c.header.Get(SignatureHeader))
+	})
+	if mirror.Response != "bad signature [signature]" {
+		t.Errorf("the signature was kept: %q", mirror.Response)
+	}
+	hostile := try(func(o http.ResponseWriter, _ received) {
+		o.WriteHeader(500)
+		fmt.Fprint(o, "<script>\x00\xff", strings.Repeat("x", 1<<20))
+	})
+	if len(hostile.Response) > keptResponse+8 || !strings.HasPrefix(hostile.Response, "<script>\uFFFD\uFFFD") {
+		t.Errorf("a hostile answer: %d bytes, %.20q", len(hostile.Response), hostile.Response)
+	}
+	moved := try(func(o http.ResponseWriter, _ received) {
+		o.Header().Set("Location", r.URL+"/other")
+		o.WriteHeader(307)
+	})
+	if moved.Status != 307 || !strings.Contains(moved.Problem, "redirect") {
+		t.Errorf("a redirect: %+v", moved)
+	}
+	before := len(r.calls())
+	r.CloseClientConnections()
+	r.Close()
+	gone := try(nil)
+	if gone.Status != 0 || gone.Problem == "" || len(r.calls()) != before {
+		t.Errorf("no receiver: %+v", gone)
+	}
+	w.absent("canary-payload")
+	w.exec(`UPDATE webhooks SET url = 'http://10.0.0.1/'`)
+	if inside := try(nil); !strings.Contains(inside.Problem, "may connect to") {
+		t.Errorf("a private address: %+v", inside)
+	}
+}
+
+func TestSendTest(t *testing.T) {
+	ctx, w := context.Background(), newWorld(t)
+	r := newReceiver(t)
+	if err := w.SendTest(ctx, w.key(w.a), r.URL, ""); err != nil {
+		t.Fatal(err)
+	}
+	if c := r.calls(); len(c) != 1 || !signedBy(secret.New("mock-webhook-secret"), c[0]) || !bytes.Contains(c[0].body, []byte(`"message.created"`)) {
+		t.Errorf("%v", c)
+	}
+	r.say(func(received) int { return 404 })
+	if err := w.SendTest(ctx, w.key(w.a), r.URL, "grant.created"); code(err) != "webhook_test_failed" {
+		t.Errorf("%v", err)
+	}
+	if err := w.SendTest(ctx, w.key(w.a), r.URL, "no.such"); code(err) != "webhook_trigger_types_invalid" {
+		t.Errorf("%v", err)
+	}
+	if err := w.SendTest(ctx, w.key(w.a), "http://10.0.0.1/", ""); code(err) != "webhook_test_failed" {
+		t.Errorf("%v", err)
+	}
+	for range testsPerMinute {
+		_ = w.SendTest(ctx, w.key(w.a), r.URL, "")
+	}
+	if err := w.SendTest(ctx, w.key(w.a), r.URL, ""); code(err) != "webhook_test_limited" {
+		t.Errorf("%v", err)
+	}
+	w.clock.turn(time.Minute)
+	r.say(nil)
+	if err := w.SendTest(ctx, w.key(w.a), r.URL, ""); err != nil {
+		t.Errorf("a minute later: %v", err)
+	}
+	if err := w.SendTest(ctx, models.Actor{Kind: models.ActorToken, Application: w.app}, r.URL, ""); code(err) != "webhooks_denied" {
+		t.Errorf("an access token: %v", err)
+	}
+}
