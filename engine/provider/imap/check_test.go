@@ -186,6 +186,34 @@ func TestCloseEndsCallsInFlight(t *testing.T) {
 	}
 }
 
+func TestCloseEndsSendingInFlight(t *testing.T) {
+	in := make(chan struct{}, 1)
+	e := serve(t, func(c net.Conn, r *bufio.Reader) {
+		_, _ = c.Write([]byte("220 hello\r\n"))
+		_, _ = r.ReadString('\n')
+		in <- struct{}{}
+		hang(r)
+	})
+	c := imap.New(imap.Config{Guard: guard(), CommandTimeout: time.Minute})
+	a := evilAccount(e)
+	a.Settings = map[string]string{provider.SMTPHost: "127.0.0.1", provider.SMTPPort: e.settings[provider.IMAPPort], provider.SMTPTLS: provider.Plain}
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Send(context.Background(), a, email.Draft{To: []email.Address{{Email: "grace@example.com"}}, Plain: "x"})
+		done <- err
+	}()
+	<-in
+	c.Close(a.Key)
+	select {
+	case err := <-done:
+		if !errors.Is(err, provider.ErrCredentialRefused) {
+			t.Errorf("%v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("the sending goes on")
+	}
+}
+
 // A server that restarts between two calls must not be the caller's trouble.
 func TestStaleConnectionIsReplaced(t *testing.T) {
 	var mu sync.Mutex

@@ -152,8 +152,10 @@ func (m *Mail) with(ctx context.Context, acct provider.Account, folder string, w
 	}
 }
 
-func (m *Mail) enter(ctx context.Context, key string) (*account, error) {
+// member finds or makes the account of a key, and counts the caller in.
+func (m *Mail) member(key string) *account {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	a := m.accounts[key]
 	if a == nil {
 		a = &account{slots: make(chan struct{}, m.perAccount), live: map[*session]struct{}{}}
@@ -161,7 +163,19 @@ func (m *Mail) enter(ctx context.Context, key string) (*account, error) {
 		m.accounts[key] = a
 	}
 	a.users++
-	m.mu.Unlock()
+	return a
+}
+
+// follow is ctx that also ends when the key is closed. done must be called.
+func (m *Mail) follow(ctx context.Context, key string) (followed context.Context, done func()) {
+	a := m.member(key)
+	followed, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(a.ctx, cancel)
+	return followed, func() { stop(); cancel(); m.forget(key, a) }
+}
+
+func (m *Mail) enter(ctx context.Context, key string) (*account, error) {
+	a := m.member(key)
 	select {
 	case a.slots <- struct{}{}:
 		return a, nil

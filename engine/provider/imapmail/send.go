@@ -39,7 +39,12 @@ func (m *Mail) Send(ctx context.Context, a provider.Account, d email.Draft) (ema
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*m.commandTimeout)
 	defer cancel()
-	if err := m.submit(ctx, a, from.Email, to, raw); err != nil {
+	followed, done := m.follow(ctx, a.Key)
+	defer done()
+	if err := m.submit(followed, a, from.Email, to, raw); err != nil {
+		if followed.Err() != nil && ctx.Err() == nil {
+			return email.Message{}, errClosed
+		}
 		return email.Message{}, err
 	}
 	out := rfc5322.Read(raw, email.Standard)
