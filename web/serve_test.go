@@ -186,7 +186,7 @@ func TestServeLetsRequestsFinish(t *testing.T) {
 			answered <- err.Error()
 			return
 		}
-		defer reply.Body.Close() //nolint:errcheck // read to its end
+		defer reply.Body.Close()
 		text, _ := io.ReadAll(reply.Body)
 		answered <- string(text)
 	}()

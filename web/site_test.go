@@ -193,7 +193,7 @@ func (s *site) do(t *testing.T, method, path, body string, more ...with) (*http.
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reply.Body.Close() //nolint:errcheck // read to its end
+	defer reply.Body.Close()
 	text, err := io.ReadAll(reply.Body)
 	if err != nil {
 		t.Fatal(err)

@@ -117,7 +117,7 @@ func TestOnlyHashesAreKept(t *testing.T) {
 	_, session, _ := w.member(models.Support, models.TenantID{})
 	conn, err := pgx.Connect(ctx, w.db.DSN)
 	w.fatal(err)
-	defer conn.Close(ctx)                                //nolint:errcheck // a test's end
+	defer conn.Close(ctx)
 	_, err = conn.Exec(ctx, `SET ROLE postern_platform`) // the owner itself is held by the walls
 	w.fatal(err)
 	for _, table := range []string{"sessions", "invites", "api_keys", "audit_entries", "members", "passkeys"} {

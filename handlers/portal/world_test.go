@@ -198,7 +198,7 @@ func (b *browser) send(method, path string, body io.Reader, kind string) reply {
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := client.Do(r)
 	b.w.check(err)
-	defer answer.Body.Close() //nolint:errcheck // read to its end
+	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	b.w.check(err)
 	for _, c := range answer.Cookies() {
