@@ -35,6 +35,7 @@ type DovecotServer struct {
 	IMAPPort  string         // plain and STARTTLS
 	IMAPSPort string         // TLS
 	Roots     *x509.CertPool // its issuer
+	CA        []byte         // the same as PEM, for another process
 
 	dir  string
 	mu   sync.Mutex
@@ -75,6 +76,7 @@ func Dovecot(t testing.TB) *DovecotServer {
 	cert, key := certificate(t)
 	write(t, filepath.Join(dir, "cert.pem"), cert, 0o644)
 	write(t, filepath.Join(dir, "key.pem"), key, 0o600)
+	d.CA = cert
 	d.Roots.AppendCertsFromPEM(cert)
 	d.IMAPPort, d.IMAPSPort = freePort(t), freePort(t)
 	config := filepath.Join(dir, "dovecot.conf")
