@@ -288,6 +288,21 @@ ALTER TABLE ONLY public.callback_uris FORCE ROW LEVEL SECURITY;
 
 
 --
+-- Name: capability_uses; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.capability_uses (
+    tenant_id uuid NOT NULL,
+    grant_id uuid NOT NULL,
+    capability text NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.capability_uses FORCE ROW LEVEL SECURITY;
+
+
+--
 -- Name: connect_flows; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -937,6 +952,14 @@ ALTER TABLE ONLY public.audit_entries
 
 ALTER TABLE ONLY public.callback_uris
     ADD CONSTRAINT callback_uris_pkey PRIMARY KEY (application_id, id);
+
+
+--
+-- Name: capability_uses capability_uses_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.capability_uses
+    ADD CONSTRAINT capability_uses_pkey PRIMARY KEY (tenant_id, grant_id, capability);
 
 
 --
@@ -1791,6 +1814,14 @@ ALTER TABLE ONLY public.callback_uris
 
 
 --
+-- Name: capability_uses capability_uses_tenant_id_grant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.capability_uses
+    ADD CONSTRAINT capability_uses_tenant_id_grant_id_fkey FOREIGN KEY (tenant_id, grant_id) REFERENCES public.grants(tenant_id, id) ON DELETE CASCADE;
+
+
+--
 -- Name: connect_flows connect_flows_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2092,6 +2123,12 @@ ALTER TABLE public.audit_entries ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.callback_uris ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: capability_uses; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.capability_uses ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: connect_flows; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -2219,6 +2256,13 @@ CREATE POLICY platform ON public.audit_entries TO postern_platform USING (true) 
 --
 
 CREATE POLICY platform ON public.callback_uris TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: capability_uses platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.capability_uses TO postern_platform USING (true);
 
 
 --
@@ -2371,6 +2415,13 @@ ALTER TABLE public.sealed ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.severances ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: capability_uses tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.capability_uses TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
 
 --
 -- Name: data_keys tenant; Type: POLICY; Schema: public; Owner: -
@@ -2650,6 +2701,14 @@ GRANT SELECT,INSERT ON TABLE public.audit_entries TO postern_platform;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.callback_uris TO postern_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.callback_uris TO postern_platform;
+
+
+--
+-- Name: TABLE capability_uses; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.capability_uses TO postern_app;
+GRANT SELECT ON TABLE public.capability_uses TO postern_platform;
 
 
 --

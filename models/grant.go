@@ -135,3 +135,15 @@ type Receipt struct {
 
 // TableName names the table.
 func (Receipt) TableName() string { return "receipts" }
+
+// CapabilityUse is when a right of a grant was used first and last. It is written at most once a minute for a right.
+type CapabilityUse struct {
+	TenantID   TenantID  `gorm:"column:tenant_id;primaryKey"`
+	GrantID    GrantID   `gorm:"column:grant_id;primaryKey"`
+	Capability string    `gorm:"column:capability;primaryKey"`
+	FirstAt    time.Time `gorm:"column:first_at"`
+	LastAt     time.Time `gorm:"column:last_at"`
+}
+
+// TableName names the table.
+func (CapabilityUse) TableName() string { return "capability_uses" }

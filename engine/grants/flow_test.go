@@ -27,6 +27,11 @@ func TestProgramConnectsReadsAndRefreshes(t *testing.T) {
 	if len(page.Items) != 5 || page.Next == "" {
 		t.Fatalf("%d messages, next %q", len(page.Items), page.Next)
 	}
+	uses, err := w.grants.Uses(w.ctx, w.support, issued.Grant)
+	w.must(err)
+	if len(uses) != 1 || uses["read_mail"].IsZero() {
+		t.Errorf("after reading mail the rights used are %v", uses)
+	}
 	again, err := w.grants.Redeem(w.ctx, grants.RedeemRequest{GrantType: "refresh_token", ClientID: w.app.String(), RefreshToken: issued.RefreshToken, Caller: w.key})
 	w.must(err)
 	if again.AccessToken.Equal(issued.AccessToken) || !again.RefreshToken.Empty() {

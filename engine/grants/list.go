@@ -175,6 +175,25 @@ func (s *Service) locate(ctx context.Context, actor models.Actor, locator string
 	return p.Grants[best], nil
 }
 
+// Uses tells when each right of a grant was last used through Postern, by the name of the capability. A right that never was is absent.
+func (s *Service) Uses(ctx context.Context, actor models.Actor, g models.Grant) (map[string]time.Time, error) {
+	if !knows(actor, g) {
+		return nil, store.ErrNotFound
+	}
+	last := map[string]time.Time{}
+	err := s.store.InTenant(ctx, g.TenantID, func(tx *store.Tx) error {
+		rows, err := tx.CapabilityUses(g.TenantID, g.ID)
+		for _, r := range rows {
+			last[r.Capability] = r.LastAt
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the uses of a grant: %w", err)
+	}
+	return last, nil
+}
+
 // Change is what PATCH of a grant may replace. Nil fields stay.
 type Change struct {
 	Settings models.Settings

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/postern-mail/postern/engine/email"
@@ -23,6 +24,13 @@ type Service struct {
 	providers *provider.Set
 	now       func() time.Time
 	log       *slog.Logger
+	notes     sync.Map // noted to time.Time: what this process wrote last. One small entry for a mailbox and right in use
+}
+
+// noted is one right of one grant.
+type noted struct {
+	grant      models.GrantID
+	capability provider.Capability
 }
 
 // New makes the service.
@@ -88,7 +96,8 @@ func (s *Service) with(ctx context.Context, actor models.Actor, g models.Grant, 
 		}
 		return fmt.Errorf("ask the provider %s: %w", g.Provider, err)
 	}
-	return s.used(ctx, standing)
+	s.used(ctx, standing, c)
+	return nil
 }
 
 func (s *Service) standing(ctx context.Context, g models.Grant) (models.Grant, error) {
@@ -106,15 +115,17 @@ func (s *Service) standing(ctx context.Context, g models.Grant) (models.Grant, e
 	return now, nil
 }
 
-// used notes the use, at most once a minute. After the provider has answered the caller gets the answer even if the note fails.
-func (s *Service) used(ctx context.Context, g models.Grant) error {
+// used notes the use of a right, at most once a minute for each in this process. After the provider has answered the caller gets the answer even if the note fails.
+func (s *Service) used(ctx context.Context, g models.Grant, c provider.Capability) {
 	now := s.now().UTC()
-	if g.LastUsedAt != nil && now.Sub(*g.LastUsedAt) < time.Minute {
-		return nil
+	key := noted{g.ID, c}
+	if last, _ := s.notes.Load(key); last != nil && now.Sub(last.(time.Time)) < time.Minute {
+		return
 	}
-	err := s.store.InTenant(ctx, g.TenantID, func(tx *store.Tx) error { return tx.MarkGrantUsed(g.TenantID, g.ID, now) })
+	err := s.store.InTenant(ctx, g.TenantID, func(tx *store.Tx) error { return tx.MarkGrantUsed(g.TenantID, g.ID, string(c), now) })
 	if err != nil {
 		s.log.WarnContext(ctx, "the use of a grant was not noted", "grant", g.ID, "error", err)
+		return
 	}
-	return nil
+	s.notes.Store(key, now)
 }

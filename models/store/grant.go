@@ -146,10 +146,21 @@ func (t *Tx) MarkGrantRefused(tenant models.TenantID, id models.GrantID, credent
 	return wrap(t.db.Exec(`UPDATE grants SET refused_at = ? WHERE tenant_id = ? AND id = ? AND credential = ? AND refused_at IS NULL`, at, tenant, id, credential).Error)
 }
 
-// MarkGrantUsed notes when a mailbox was last reached. It writes at most once a minute for a grant.
-func (t *Tx) MarkGrantUsed(tenant models.TenantID, id models.GrantID, at time.Time) error {
+// MarkGrantUsed notes when a mailbox was last reached, and with which right. It writes at most once a minute for a right.
+func (t *Tx) MarkGrantUsed(tenant models.TenantID, id models.GrantID, capability string, at time.Time) error {
+	err := t.db.Exec(`INSERT INTO capability_uses (tenant_id, grant_id, capability, first_at, last_at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (tenant_id, grant_id, capability) DO UPDATE SET last_at = excluded.last_at WHERE capability_uses.last_at < ?`,
+		tenant, id, capability, at, at, at.Add(-time.Minute)).Error
+	if err != nil {
+		return wrap(err)
+	}
 	return wrap(t.db.Exec(`UPDATE grants SET last_used_at = ? WHERE tenant_id = ? AND id = ? AND (last_used_at IS NULL OR last_used_at < ?)`,
 		at, tenant, id, at.Add(-time.Minute)).Error)
+}
+
+// CapabilityUses lists the rights of a grant that were ever used.
+func (t *Tx) CapabilityUses(tenant models.TenantID, id models.GrantID) ([]models.CapabilityUse, error) {
+	return all[models.CapabilityUse](t.db.Where("tenant_id = ? AND grant_id = ?", tenant, id))
 }
 
 // ChangeGrant replaces settings and scopes.
