@@ -24,8 +24,11 @@ type Deliver struct {
 // Kind names the job.
 func (Deliver) Kind() string { return "deliver" }
 
-// InsertOpts puts deliveries in their own queue.
-func (Deliver) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: Queue} }
+// InsertOpts puts deliveries in their own queue. The job's attempts count only failures of ours, such as a key that cannot be reached: they must
+// not use up a delivery.
+func (Deliver) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: Queue, MaxAttempts: 1000}
+}
 
 type fanOutWorker struct {
 	river.WorkerDefaults[outbox.FanOut]
@@ -75,7 +78,7 @@ func (w *fanOutWorker) Work(ctx context.Context, job *river.Job[outbox.FanOut]) 
 	})
 }
 
-// soon is when a job that failed on our side is tried again: 1 s, 2 s, 4 s ... up to a minute.
+// soon is when a job that failed on our side is tried again: 1 s, 2 s, 4 s ... up to ten minutes.
 func (s *Service) soon(attempt int) time.Time {
-	return s.now().Add(min(time.Second<<min(max(attempt-1, 0), 6), time.Minute))
+	return s.now().Add(min(time.Second<<min(max(attempt-1, 0), 10), 10*time.Minute))
 }

@@ -108,3 +108,26 @@ func TestSendTest(t *testing.T) {
 		t.Errorf("an access token: %v", err)
 	}
 }
+
+func TestRetryAfterAndJitter(t *testing.T) {
+	w := newWorld(t)
+	p := &parcel{number: 1, delivery: models.Delivery{TenantID: &w.a}}
+	for jitter, want := range map[float64]time.Duration{0: 4 * time.Second, 0.5: 5 * time.Second, 1: 6 * time.Second} {
+		w.jitter = func() float64 { return jitter }
+		if got, more := w.next(p, answer{status: 503}); got.Round(time.Millisecond) != want || !more {
+			t.Errorf("jitter %v: %s", jitter, got)
+		}
+	}
+	if got, _ := w.next(p, answer{status: 429, retryAfter: time.Hour}); got != time.Hour {
+		t.Errorf("Retry-After of an hour: %s", got)
+	}
+	if _, more := w.next(p, answer{status: 410}); more {
+		t.Error("410 is tried again")
+	}
+	for text, want := range map[string]time.Duration{"": 0, "120": 2 * time.Minute, "-5": 0, "999999999999": 24 * time.Hour, "99999999999999999999999": 0, "soon": 0,
+		w.now().Add(90 * time.Second).Format(http.TimeFormat): 90 * time.Second, w.now().Add(-time.Hour).Format(http.TimeFormat): 0, w.now().Add(1000 * time.Hour).Format(http.TimeFormat): 24 * time.Hour} {
+		if got := w.retryAfter(text); got < want-time.Second || got > want+time.Second {
+			t.Errorf("Retry-After %q: %s, want %s", text, got, want)
+		}
+	}
+}
