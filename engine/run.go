@@ -15,6 +15,9 @@ import (
 // workersEnd is how long jobs in hand may take to finish when the program stops; then they are cut off and done again elsewhere.
 const workersEnd = 20 * time.Second
 
+// stuck is how long a job may be in hand before another process takes it: its own was killed. Every job ends, or times out, well before.
+const stuck = 3 * time.Minute
+
 // Run does the jobs until ctx ends, then lets those in hand finish. Several processes may run on one database: each job is done by one.
 func (e *Engine) Run(ctx context.Context) error {
 	workers := river.NewWorkers()
@@ -22,7 +25,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.Webhooks.Workers(workers)
 	e.Verifications.Workers(workers)
 	client, err := river.NewClient(riverpgxv5.New(e.Store.Jobs()), &river.Config{
-		Schema: store.JobsSchema, Workers: workers, Logger: e.log, PeriodicJobs: e.Verifications.Periodic(), FetchCooldown: 10 * time.Millisecond,
+		RescueStuckJobsAfter: stuck,
+		Schema:               store.JobsSchema, Workers: workers, Logger: e.log, PeriodicJobs: e.Verifications.Periodic(), FetchCooldown: 10 * time.Millisecond,
 		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 20}, webhooks.Queue: {MaxWorkers: 50}},
 	})
 	if err != nil {

@@ -1,12 +1,15 @@
 package grants_test
 
 import (
+	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/postern-mail/postern/engine/email"
+	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/grants"
 	"github.com/postern-mail/postern/engine/secret"
 	"github.com/postern-mail/postern/engine/tokens"
@@ -197,6 +200,71 @@ func TestAnotherTenantsGrantDoesNotExist(t *testing.T) {
 	other := w.connect("ada@sandbox.test", request).Grant
 	if other.ID == g.ID || other.TenantID != w.b {
 		t.Errorf("two tenants share a grant: %+v", other)
+	}
+}
+
+// TestOwnerRevokesAtTheProvider: the mailbox owner ends it there, and we find out. One refusal proves nothing; two a minute apart do.
+func TestOwnerRevokesAtTheProvider(t *testing.T) {
+	w := newWorld(t)
+	g := w.connect("ada@sandbox.test", w.auth()).Grant
+	read := func() error {
+		_, err := w.mailbox.Messages(w.ctx, w.key, g, email.Query{Limit: 1})
+		return err
+	}
+	w.must(read())
+	var held tokens.Credential
+	w.must(w.db.InTenant(w.ctx, g.TenantID, func(tx *store.Tx) (err error) {
+		held, err = w.tokens.Load(w.ctx, tx, g.TenantID, tokens.Grant(g.ID))
+		return err
+	}))
+	app := w.box.App()
+	answer, err := http.PostForm(w.box.URL()+"/revoke", url.Values{"token": {held.Refresh.Reveal()}, "client_id": {app.ClientID}, "client_secret": {app.ClientSecret.Reveal()}})
+	w.must(err)
+	_ = answer.Body.Close()
+
+	for range 3 { // the mail server refuses the token, then the token endpoint the refresh
+		if fault.KindOf(read()) != fault.Unproven {
+			t.Errorf("after the owner revoked: %v", read())
+		}
+	}
+	now, err := w.grants.Find(w.ctx, w.support, g.ID)
+	w.must(err)
+	if now.Status != models.GrantValid || now.RefusedAt == nil {
+		t.Fatalf("at the first refusal: %s, refused at %v", now.Status, now.RefusedAt)
+	}
+	w.clock.forward(61 * time.Second)
+	if fault.KindOf(read()) != fault.Unproven {
+		t.Error("a minute later it reads")
+	}
+	now, err = w.grants.Find(w.ctx, w.support, g.ID)
+	w.must(err)
+	if now.Status != models.GrantInvalid || now.StatusReason != "refresh_refused" {
+		t.Errorf("a minute later: %s, %s", now.Status, now.StatusReason)
+	}
+	if n := w.count(`SELECT count(*) FROM events WHERE type = 'grant.expired'`); n != 1 || w.entries("grant.expire") != 1 {
+		t.Errorf("%d events, %d entries", n, w.entries("grant.expire"))
+	}
+	back := w.connect("ada@sandbox.test", w.auth()).Grant
+	if back.ID != g.ID || back.Status != models.GrantValid {
+		t.Errorf("reconnected as %+v", back)
+	}
+}
+
+// TestTroubleAtTheProviderChangesNothing plays F08: what may pass never ends a grant.
+func TestTroubleAtTheProviderChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	g := w.connect("ada@sandbox.test", w.auth()).Grant
+	_ = w.box.Close()
+	for range 3 {
+		w.clock.forward(2 * time.Hour)
+		if _, err := w.mailbox.Messages(w.ctx, w.key, g, email.Query{Limit: 1}); fault.KindOf(err) != fault.Upstream {
+			t.Errorf("a provider that is down: %v", err)
+		}
+	}
+	now, err := w.grants.Find(w.ctx, w.support, g.ID)
+	w.must(err)
+	if now.Status != models.GrantValid || now.RefusedAt != nil {
+		t.Errorf("the grant became %s", now.Status)
 	}
 }
 

@@ -69,6 +69,7 @@ type world struct {
 	grants  *grants.Service
 	mailbox *mailbox.Service
 	audit   *audit.Keeper
+	tokens  *tokens.Keeper
 	app     models.ApplicationID
 	a, b    models.TenantID
 	key     models.Actor // an application-wide API key
@@ -101,7 +102,7 @@ func newWorld(t *testing.T) *world {
 	kept := tokens.New(tokens.Config{Store: w.db.Store, Safe: safe, Providers: set, BaseURL: "https://postern.example", Now: w.clock.now})
 	w.grants = grants.New(grants.Config{Store: w.db.Store, Audit: w.audit, Outbox: out, Tokens: kept, Providers: set, BaseURL: "https://postern.example", Region: "eu", Company: "Acme",
 		IDTokens: ed25519.NewKeyFromSeed(make([]byte, 32)), Now: w.clock.now, Log: log})
-	kept.Refused = w.grants.Expired
+	kept.Refused, w.tokens = w.grants.Expired, kept
 	w.mailbox = mailbox.New(w.db.Store, kept, set, w.clock.now, log)
 	w.furnish(applications.New(applications.Config{Store: w.db.Store, Safe: safe, Audit: w.audit, Providers: set, Now: w.clock.now}), tenants.New(w.db.Store, w.audit, "eu", w.clock.now))
 	return w

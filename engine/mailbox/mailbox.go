@@ -94,6 +94,11 @@ func (s *Service) with(ctx context.Context, actor models.Actor, g models.Grant, 
 		if _, cut := s.standing(ctx, g); errors.Is(cut, tokens.ErrCut) {
 			return cut
 		}
+		if errors.Is(err, provider.ErrCredentialRefused) {
+			if refused := s.tokens.Reject(ctx, standing); refused != nil {
+				return refused
+			}
+		}
 		return fmt.Errorf("ask the provider %s: %w", g.Provider, err)
 	}
 	s.used(ctx, standing, c)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/provider"
@@ -118,6 +119,35 @@ func (k *Keeper) discard(ctx context.Context, g models.Grant, app provider.App, 
 	if revoker, ok := connector.(provider.Revoker); ok && !token.Refresh.Empty() {
 		_, _ = revoker.Revoke(ctx, app, token) // the severance revokes the old one and reports; this is a second lock
 	}
+}
+
+// Reject is told that a mail server did not take a credential that looked good. An access token is thrown away, so that the next call refreshes it and learns the
+// provider's word; a password counts as refused.
+func (k *Keeper) Reject(ctx context.Context, g models.Grant) error {
+	byPassword := false
+	err := k.Store.InTenant(ctx, g.TenantID, func(tx *store.Tx) error {
+		now, err := tx.GrantForUpdate(g.TenantID, g.ID)
+		if err != nil || now.Credential != g.Credential || !now.Usable() {
+			return err // it has a newer credential, or none: the refusal says nothing of that
+		}
+		c, err := k.Load(ctx, tx, g.TenantID, Grant(g.ID))
+		if err != nil {
+			return err
+		}
+		if byPassword = c.Refresh.Empty(); byPassword {
+			return nil
+		}
+		return k.Save(ctx, tx, g.TenantID, Grant(g.ID), Credential{Access: c.Access, ExpiresAt: time.Unix(1, 0)})
+	})
+	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, sealed.ErrAbsent) {
+		return fmt.Errorf("note a credential that a mail server refused: %w", err)
+	}
+	if byPassword {
+		if err := k.refused(ctx, g, "the mail server no longer takes the password"); !errors.Is(err, ErrCut) {
+			return err
+		}
+	}
+	return nil
 }
 
 // refused notes that the provider does not take a grant's credential. The first refusal is only remembered; one at least a minute later makes the
