@@ -12,6 +12,7 @@ import (
 	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/secret"
 	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/models/store"
 )
 
 func TestKeysArePrograms(t *testing.T) {
@@ -85,6 +86,65 @@ func TestKeysArePrograms(t *testing.T) {
 	if len(w.entries("api_key.create")) != 2 || len(w.entries("api_key.revoke")) != 1 {
 		t.Error("the audit of keys is incomplete")
 	}
+}
+
+func TestAccessTokensArePrograms(t *testing.T) {
+	w := newWorld(t)
+	app, tenant := w.application(), w.tenant("Northwind")
+	g := models.Grant{TenantID: tenant, ID: models.NewID[models.GrantID](w.at), ApplicationID: app, Provider: "imap", Subject: "s", Email: "ada@example.com", Status: models.GrantPending,
+		StatusReason: "consented", StatusAt: w.at, Settings: models.Settings{}, CreatedAt: w.at, UpdatedAt: w.at}
+	family := models.TokenFamily{TenantID: tenant, ID: models.NewID[models.FamilyID](w.at), ApplicationID: app, GrantID: g.ID, CreatedAt: w.at}
+	access, refresh := models.NewToken(models.AccessTokenPrefix), models.NewToken(models.AccessTokenPrefix)
+	ends := w.at.Add(time.Hour)
+	w.fatal(w.db.InTenant(ctx, tenant, func(tx *store.Tx) (err error) {
+		if g, err = tx.InsertGrant(g); err != nil {
+			return err
+		}
+		g.StatusReason = "connected"
+		if err := tx.MarkGrantConnected(g, w.at.Add(time.Microsecond)); err != nil {
+			return err
+		}
+		if err := tx.InsertTokenFamily(family); err != nil {
+			return err
+		}
+		for kind, value := range map[string]string{"access": access, "refresh": refresh} {
+			token := models.IssuedToken{TenantID: tenant, ID: models.NewID[models.TokenID](w.at), ApplicationID: app, GrantID: g.ID, FamilyID: family.ID, Kind: kind, Hash: models.HashToken(value), CreatedAt: w.at}
+			if kind == "access" {
+				token.ExpiresAt = &ends
+			}
+			if err := tx.InsertIssuedToken(token); err != nil {
+				return err
+			}
+		}
+		g, err = tx.Grant(tenant, g.ID)
+		return err
+	}))
+	held := func(want int) {
+		t.Helper()
+		if n, err := w.TokensHeld(ctx, models.System("test"), g); err != nil || n != want {
+			t.Errorf("%d tokens held, want %d; %v", n, want, err)
+		}
+	}
+	actor, err := w.Program(ctx, secret.New(access), visitor.Addr)
+	w.fatal(err)
+	if actor.Kind != models.ActorToken || actor.Grant != g.ID || actor.Tenant != tenant || actor.Application != app || !actor.May(models.ReadMessages) || actor.May(models.DeleteGrants) || actor.May(models.WriteWebhooks) {
+		t.Errorf("the token is %+v", actor)
+	}
+	_, err = w.Program(ctx, secret.New(refresh), visitor.Addr) // a refresh token opens nothing by itself
+	w.wants(err, fault.Unproven, "unauthorized")
+	held(2)
+	w.at = ends
+	_, err = w.Program(ctx, secret.New(access), visitor.Addr)
+	w.wants(err, fault.Unproven, "unauthorized")
+	held(1)
+	w.at = ends.Add(-time.Minute)
+	w.fatal(w.db.InTenant(ctx, tenant, func(tx *store.Tx) error {
+		_, err := tx.RevokeTokenFamily(tenant, family.ID, w.at, "test")
+		return err
+	}))
+	_, err = w.Program(ctx, secret.New(access), visitor.Addr)
+	w.wants(err, fault.Unproven, "unauthorized")
+	held(0)
 }
 
 // A36: a database that is away is never "unauthorized", for keys and for sessions.

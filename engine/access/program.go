@@ -100,6 +100,19 @@ func (s *Service) byToken(ctx context.Context, bearer secret.Text, addr netip.Ad
 		Tenant: tenant, Grant: token.GrantID, Permissions: models.TokenPermissions(), Addr: addr}, nil
 }
 
+// TokensHeld counts the tokens that programs hold for a grant and could use now. The caller has found the grant for the actor.
+func (s *Service) TokensHeld(ctx context.Context, actor models.Actor, g models.Grant) (int, error) {
+	if !actor.Sees(g.TenantID) || g.Status == models.GrantRevoked {
+		return 0, nil
+	}
+	var n int
+	err := s.store.InTenant(ctx, g.TenantID, func(tx *store.Tx) (err error) {
+		n, err = tx.CountLiveTokens(g.TenantID, g.ID, s.now().UTC())
+		return err
+	})
+	return n, err
+}
+
 // unknown turns "there is no such row" into "not proven", and nothing else.
 func unknown(err error) error {
 	if errors.Is(err, store.ErrNotFound) {

@@ -106,6 +106,9 @@ func auditRow(actor models.Actor, e models.AuditEntry, names map[models.TenantID
 	if !actor.May(models.ReadAudit) {
 		row.URL = ""
 	}
+	if e.ObjectKind == "member" && e.ObjectID == e.ActorID {
+		row.Object, row.ObjectURL = "", "" // "Ada signed in", not "Ada signed in Ada"
+	}
 	if e.Outcome == models.OutcomeRefused {
 		row.Outcome = "denied"
 	}

@@ -67,19 +67,23 @@ func (p *Portal) grantShow(c echo.Context) error {
 		return err
 	}
 	view.Receipts = receiptRows(actor, receipts, map[models.TenantID]string{tenant.ID: tenant.Name})
+	// What was done with this one mailbox is part of its page, for everybody who may see the mailbox.
+	entries, err := p.Audit.List(ctx, actor, audit.Filter{ObjectKind: "grant", ObjectID: g.ID.String(), Limit: firstFew})
+	if err != nil {
+		return err
+	}
+	view.Audit = auditRows(actor, entries.Entries, nil)
 	if actor.May(models.ReadAudit) {
-		entries, err := p.Audit.List(ctx, actor, audit.Filter{ObjectKind: "grant", ObjectID: g.ID.String(), Limit: firstFew})
-		if err != nil {
-			return err
-		}
-		view.Audit = auditRows(actor, entries.Entries, nil)
 		view.AuditURL = "/audit?object=" + g.ID.String()
-		for _, e := range entries.Entries {
-			if g.Status == models.GrantRevoked && e.Action == "grant.revoke" {
-				view.ReasonBy = masked(actor, e.Actor)
-				break
-			}
+	}
+	for _, e := range entries.Entries {
+		if g.Status == models.GrantRevoked && e.Action == "grant.revoke" {
+			view.ReasonBy = masked(actor, e.Actor)
+			break
 		}
+	}
+	if view.Tokens, err = p.Access.TokensHeld(ctx, actor, g); err != nil {
+		return err
 	}
 	page, err := p.frame(c, view.Address)
 	if err != nil {

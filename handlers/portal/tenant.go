@@ -131,13 +131,13 @@ func (p *Portal) tenantShow(c echo.Context) error {
 	if actor.May(models.ManageMembers) {
 		view.InviteURL = "/members/new?tenant=" + t.ID.String()
 	}
+	entries, err := p.Audit.List(ctx, actor, audit.Filter{Tenant: t.ID, Limit: firstFew})
+	if err != nil {
+		return err
+	}
+	view.Audit = auditRows(actor, entries.Entries, nil)
 	if actor.May(models.ReadAudit) {
 		view.AuditURL = "/audit?tenant=" + t.ID.String()
-		entries, err := p.Audit.List(ctx, actor, audit.Filter{Tenant: t.ID, Limit: firstFew})
-		if err != nil {
-			return err
-		}
-		view.Audit = auditRows(actor, entries.Entries, nil)
 	}
 	page, err := p.frame(c, t.Name)
 	if err != nil {

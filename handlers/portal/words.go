@@ -97,10 +97,10 @@ func (p *Portal) applicationNames(ctx context.Context) (map[models.ApplicationID
 	return names, list, err
 }
 
-// statusReasons says in words why a grant has its status.
+// statusReasons says in words why a grant has its status. A time follows, so no full stop does.
 var statusReasons = map[string]string{
-	"connected": "It was connected.", "reconnected": "It was reconnected.", "refresh_refused": "The provider refused to renew the access.",
-	"credential_refused": "The mail server no longer takes the password.", "revoked": "Access was revoked.", "consent_given": "Consent was given; the program has not fetched its code yet.",
+	"connected": "It was connected", "reconnected": "It was reconnected", "refresh_refused": "The provider refused to renew the access",
+	"credential_refused": "The mail server no longer takes the password", "revoked": "Access was revoked", "consent_given": "Consent was given; the program has not fetched its code yet",
 }
 
 func reasonWords(code string) string {
@@ -111,7 +111,7 @@ func reasonWords(code string) string {
 		return ""
 	}
 	text := strings.ReplaceAll(code, "_", " ")
-	return strings.ToUpper(text[:1]) + text[1:] + "."
+	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 // acts says audit actions as verbs in the past, after the actor's name.

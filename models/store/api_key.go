@@ -62,3 +62,11 @@ func (t *Tx) MarkAPIKeyUsed(application models.ApplicationID, id models.APIKeyID
 	return wrap(t.db.Exec(`UPDATE api_keys SET last_used_at = ? WHERE application_id = ? AND id = ? AND (last_used_at IS NULL OR last_used_at < ?)`,
 		at, application, id, at.Add(-time.Minute)).Error)
 }
+
+// CountLiveTokens counts the access and refresh tokens of a grant that are good at a time.
+func (t *Tx) CountLiveTokens(tenant models.TenantID, grant models.GrantID, at time.Time) (int, error) {
+	var n int
+	err := t.db.Raw(`SELECT count(*) FROM issued_tokens k JOIN token_families f ON f.tenant_id = k.tenant_id AND f.id = k.family_id
+		WHERE f.tenant_id = ? AND f.grant_id = ? AND f.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)`, tenant, grant, at).Scan(&n).Error
+	return n, wrap(err)
+}
