@@ -1,0 +1,199 @@
+package icloud
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/postern-mail/postern/engine/dial"
+	"github.com/postern-mail/postern/engine/email"
+	"github.com/postern-mail/postern/engine/fault"
+	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/provider/imapmail"
+	"github.com/postern-mail/postern/engine/secret"
+)
+
+// Apple's servers: TLS for IMAP, STARTTLS for SMTP (support.apple.com/102525, "iCloud Mail server settings").
+const (
+	imapAddr = "imap.mail.me.com:993"
+	smtpAddr = "smtp.mail.me.com:587"
+)
+
+// loginName is the user name that Apple's IMAP server took, where that is not the whole address.
+const loginName = "imap_username"
+
+// Config is what the connector needs. Guard is required.
+type Config struct {
+	Guard    *dial.Guard
+	Now      func() time.Time // nil = time.Now
+	IMAPAddr string           // host:port, TLS; empty = Apple's
+	SMTPAddr string           // host:port, STARTTLS; empty = Apple's
+}
+
+// Connector is the iCloud connector. It is safe for concurrent use.
+type Connector struct {
+	mail     *imapmail.Mail
+	settings map[string]string // never changed
+}
+
+var (
+	_ provider.Password       = (*Connector)(nil)
+	_ provider.MessageLister  = (*Connector)(nil)
+	_ provider.MessageReader  = (*Connector)(nil)
+	_ provider.MessageUpdater = (*Connector)(nil)
+	_ provider.MessageDeleter = (*Connector)(nil)
+	_ provider.FolderLister   = (*Connector)(nil)
+	_ provider.Sender         = (*Connector)(nil)
+)
+
+// New makes the connector.
+func New(c Config) *Connector {
+	out := &Connector{mail: imapmail.New(imapmail.Config{Guard: c.Guard, Now: c.Now}), settings: map[string]string{provider.IMAPTLS: provider.TLS, provider.SMTPTLS: provider.StartTLS}}
+	out.settings[provider.IMAPHost], out.settings[provider.IMAPPort] = server(c.IMAPAddr, imapAddr)
+	out.settings[provider.SMTPHost], out.settings[provider.SMTPPort] = server(c.SMTPAddr, smtpAddr)
+	return out
+}
+
+func server(given, apple string) (host, port string) {
+	if given == "" {
+		given = apple
+	}
+	host, port, err := net.SplitHostPort(given)
+	if err != nil {
+		return given, ""
+	}
+	return host, port
+}
+
+// Name implements provider.Connector.
+func (c *Connector) Name() string { return "icloud" }
+
+// Label implements provider.Connector.
+func (c *Connector) Label() string { return "iCloud" }
+
+// Close implements provider.Connector.
+func (c *Connector) Close(key string) { c.mail.Close(key) }
+
+// Open counts the open connections of an account.
+func (c *Connector) Open(key string) int { return c.mail.Open(key) }
+
+var (
+	errRefused = fault.New(fault.Invalid, "login_refused", "Apple refused this address and password. Mail programs need an app-specific password, made at account.apple.com under Sign-In and Security; the Apple Account password does not work here.").At("password")
+	errNoSend  = fault.New(fault.Upstream, "mail_server_unreachable", "Apple's server for outgoing mail could not be reached. Try again in a few minutes.")
+)
+
+// Check implements provider.Password: it logs in to Apple's two servers. Settings of the login are ignored: the servers are fixed.
+func (c *Connector) Check(ctx context.Context, l provider.Login) (provider.Identity, map[string]string, error) {
+	none := provider.Identity{}
+	if err := (email.Address{Email: l.Address}).Check(); err != nil {
+		return none, nil, provider.ErrAddress
+	}
+	if l.Username == "" {
+		l.Username = l.Address
+	}
+	switch {
+	case l.Password.Empty():
+		return none, nil, fault.New(fault.Invalid, "password_missing", "Enter the app-specific password of this mailbox.").At("password")
+	case strings.ContainsAny(l.Username+l.Password.Reveal(), "\r\n\x00\x01"):
+		return none, nil, fault.New(fault.Invalid, "login_invalid", "The user name or password holds a character that Apple does not take.").At("username")
+	}
+	found := map[string]string{}
+	for k, v := range c.settings {
+		found[k] = v
+	}
+	err := c.mail.Try(ctx, c.at(account(l, found)))
+	if name, apple := short(l.Username); errors.Is(err, provider.ErrCredentialRefused) && apple {
+		// Apple's own page says: the name without the domain for IMAP, the whole address for SMTP. Which of them works for IMAP differs by account.
+		found[loginName] = name
+		err = c.mail.Try(ctx, c.at(account(l, found)))
+	}
+	if err == nil {
+		if err = c.mail.TrySend(ctx, c.at(account(l, found))); errors.Is(err, provider.ErrUnreachable) {
+			err = errNoSend.Because(err)
+		}
+	}
+	if errors.Is(err, provider.ErrCredentialRefused) {
+		return none, nil, errRefused.Because(err)
+	}
+	if err != nil {
+		return none, nil, err
+	}
+	return provider.Identity{Subject: c.settings[provider.IMAPHost] + "/" + pin(l.Username), Email: l.Address}, found, nil
+}
+
+// appleDomain: the three all name the same mailbox: whoever has ada@mac.com has, or alone could have, ada@me.com and ada@icloud.com.
+func appleDomain(domain string) bool {
+	return domain == "icloud.com" || domain == "me.com" || domain == "mac.com"
+}
+
+// short is an Apple user name without its domain; false for an address at a domain of one's own.
+func short(login string) (string, bool) {
+	name, domain, ok := strings.Cut(login, "@")
+	return name, ok && name != "" && appleDomain(strings.ToLower(domain))
+}
+
+// pin is the login in one spelling: Apple ignores letter case, takes a bare name for one at icloud.com, and keeps three domains alike.
+func pin(login string) string {
+	login = strings.ToLower(login)
+	if !strings.Contains(login, "@") {
+		return login + "@icloud.com"
+	}
+	if name, ok := short(login); ok {
+		return name + "@icloud.com"
+	}
+	return login
+}
+
+func account(l provider.Login, settings map[string]string) provider.Account {
+	return provider.Account{Address: l.Address, Login: l.Username, Settings: settings, Credential: func(context.Context) (provider.Credential, error) {
+		return provider.Credential{Password: secret.New(l.Password.Reveal())}, nil
+	}}
+}
+
+// at points an account to Apple's servers, whatever was saved with it: a password for Apple is sent nowhere else.
+func (c *Connector) at(a provider.Account) provider.Account {
+	settings := map[string]string{provider.SMTPUser: a.Login}
+	if name := a.Settings[loginName]; name != "" {
+		a.Login = name
+	}
+	if settings[provider.SMTPUser] == "" {
+		settings[provider.SMTPUser] = a.Address
+	}
+	for k, v := range c.settings {
+		settings[k] = v
+	}
+	a.Settings = settings
+	return a
+}
+
+// ListMessages implements provider.MessageLister.
+func (c *Connector) ListMessages(ctx context.Context, a provider.Account, q email.Query) (email.Page[email.Message], error) {
+	return c.mail.ListMessages(ctx, c.at(a), q)
+}
+
+// Message implements provider.MessageReader.
+func (c *Connector) Message(ctx context.Context, a provider.Account, id string, f email.Fields) (email.Message, error) {
+	return c.mail.Message(ctx, c.at(a), id, f)
+}
+
+// UpdateMessage implements provider.MessageUpdater.
+func (c *Connector) UpdateMessage(ctx context.Context, a provider.Account, id string, change email.Change) (email.Message, error) {
+	return c.mail.UpdateMessage(ctx, c.at(a), id, change)
+}
+
+// DeleteMessage implements provider.MessageDeleter.
+func (c *Connector) DeleteMessage(ctx context.Context, a provider.Account, id string, forever bool) error {
+	return c.mail.DeleteMessage(ctx, c.at(a), id, forever)
+}
+
+// ListFolders implements provider.FolderLister.
+func (c *Connector) ListFolders(ctx context.Context, a provider.Account) ([]email.Folder, error) {
+	return c.mail.ListFolders(ctx, c.at(a))
+}
+
+// Send implements provider.Sender.
+func (c *Connector) Send(ctx context.Context, a provider.Account, d email.Draft) (email.Message, error) {
+	return c.mail.Send(ctx, c.at(a), d)
+}
