@@ -192,12 +192,19 @@ func (b *book) renew(value string) (i issue, why string) {
 	return issue{access: b.newAccess(digest(value)), scopes: r.Scopes}, ""
 }
 
-// revoke ends a refresh token with all its children, or one access token. An unknown one is no error (RFC 7009 section 2.2).
+// revoke withdraws the permission that a refresh token stands for: every token of this person, those of earlier consents included, as Google does
+// (developers.google.com/identity/protocols/oauth2/web-server#tokenrevoke). An access token ends alone. An unknown token is no error (RFC 7009 section 2.2).
 func (b *book) revoke(value string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	d := digest(value)
-	b.end(d)
+	if r := b.kept.Refresh[d]; r != nil {
+		for other, x := range b.kept.Refresh {
+			if x.User == r.User {
+				b.end(other)
+			}
+		}
+	}
 	if a := b.access[d]; a != nil {
 		a.kill()
 	}

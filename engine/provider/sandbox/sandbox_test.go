@@ -188,6 +188,23 @@ func TestConnectRefreshRevoke(t *testing.T) {
 	}
 }
 
+// A mailbox that consented more than once leaves more than one refresh token. One revocation withdraws the permission, and so ends all of them.
+func TestRevokingEndsEveryConsentOfTheMailbox(t *testing.T) {
+	s, c := start(t, sandbox.Config{})
+	first, _ := connect(t, s, c, "ada@sandbox.test", all()...)
+	second, _ := connect(t, s, c, "ada@sandbox.test", all()...)
+	other, _ := connect(t, s, c, "grace@sandbox.test", all()...)
+	if _, err := c.Revoke(context.Background(), app(s), second); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Refresh(context.Background(), app(s), first.Refresh); !errors.Is(err, provider.ErrInvalidGrant) {
+		t.Errorf("the first consent's token: %v", err)
+	}
+	if _, err := c.Refresh(context.Background(), app(s), other.Refresh); err != nil {
+		t.Errorf("somebody else's token: %v", err)
+	}
+}
+
 func TestUntickedScopesAreNotGranted(t *testing.T) {
 	s, c := start(t, sandbox.Config{})
 	back, err := s.GiveConsent(context.Background(), authURL(t, s, c, all()...), "grace@sandbox.test", sandbox.ScopeSend, sandbox.ScopeModify)
