@@ -57,6 +57,9 @@ func (p *Portal) frame(c echo.Context, title string) (layout.Page, error) {
 		Title: title, ActorName: a.Label, ActorRole: roleWord(a.Role), AccountURL: "/account", SignOutURL: "/signout",
 		Region: strings.ToUpper(p.Region), RegionText: p.regionText(), Flash: flash, Theme: web.Theme(c), ThemeURL: "/theme", Path: here(c), Now: p.Now().UTC(),
 	}
+	if p.Demo {
+		page.Banner = demoBanner
+	}
 	if a.Role == models.Customer {
 		page.Nav = nav(a, customerNav, path)
 		return page, err
@@ -68,10 +71,7 @@ func (p *Portal) frame(c echo.Context, title string) (layout.Page, error) {
 	if a.May(models.ReadTenants) {
 		page.SearchURL = "/search"
 	}
-	switch {
-	case p.Demo:
-		page.Banner = layout.Banner{Kind: "demo", Text: "Demo. The people and mailboxes are made up, and everything lives on this machine."}
-	case a.Role == models.Reviewer && !a.Tenant.IsZero():
+	if a.Role == models.Reviewer && !a.Tenant.IsZero() {
 		page.Banner = layout.Banner{Kind: "guest", Text: "You are a guest: you see one organisation, and you can change nothing."}
 	}
 	return page, err
@@ -91,10 +91,12 @@ func (p *Portal) plain(c echo.Context, title string) (layout.PlainPage, error) {
 	flash, err := web.TakeFlash(c)
 	page := layout.PlainPage{Title: title, Region: strings.ToUpper(p.Region), Theme: web.Theme(c), Flash: flash, Now: p.Now().UTC()}
 	if p.Demo {
-		page.Banner = layout.Banner{Kind: "demo", Text: "Demo. The people and mailboxes are made up, and everything lives on this machine."}
+		page.Banner = demoBanner
 	}
 	return page, err
 }
+
+var demoBanner = layout.Banner{Kind: "demo", Text: "Demo. The people and mailboxes are made up, and everything lives on this machine."}
 
 func (p *Portal) regionText() string {
 	if p.Region == "us" {

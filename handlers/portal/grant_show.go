@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -62,11 +63,9 @@ func (p *Portal) grantShow(c echo.Context) error {
 	if actor.May(models.WriteGrants) && g.Status != models.GrantPending {
 		view.ReconnectURL = url + "/reconnect"
 	}
-	receipts, _, err := p.Grants.Receipts(ctx, actor, grants.ReceiptFilter{Tenant: g.TenantID, Grant: g.ID, Limit: firstFew})
-	if err != nil {
+	if view.Receipts, err = p.receiptsOf(ctx, actor, g, tenant); err != nil {
 		return err
 	}
-	view.Receipts = receiptRows(actor, receipts, map[models.TenantID]string{tenant.ID: tenant.Name})
 	// What was done with this one mailbox is part of its page, for everybody who may see the mailbox.
 	entries, err := p.Audit.List(ctx, actor, audit.Filter{ObjectKind: "grant", ObjectID: g.ID.String(), Limit: firstFew})
 	if err != nil {
@@ -94,6 +93,21 @@ func (p *Portal) grantShow(c echo.Context) error {
 		page.Kind, page.Breadcrumbs = "Mailbox", crumbs("Mailboxes", "/")
 	}
 	return web.Render(c, http.StatusOK, pages.GrantShow(page, view))
+}
+
+// receiptsOf lists the receipts of a grant; the first may be of work that is still under way.
+func (p *Portal) receiptsOf(ctx context.Context, actor models.Actor, g models.Grant, tenant models.Tenant) ([]pages.ReceiptRow, error) {
+	cuts, _, err := p.Grants.Severances(ctx, actor, grants.ReceiptFilter{Tenant: g.TenantID, Grant: g.ID, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	var rows []pages.ReceiptRow
+	if len(cuts) > 0 && cuts[0].ClosedAt == nil {
+		rows = append(rows, pages.ReceiptRow{Address: masked(actor, g.Email), URL: "/grants/" + g.ID.String() + "/receipt", Act: actWord(cuts[0].Act), Result: "severing",
+			Provider: providerName(g.Provider), Tenant: tenant.Name, By: cuts[0].Actor, At: cuts[0].CutAt})
+	}
+	written, _, err := p.Grants.Receipts(ctx, actor, grants.ReceiptFilter{Tenant: g.TenantID, Grant: g.ID, Limit: firstFew})
+	return append(rows, receiptRows(actor, written, map[models.TenantID]string{tenant.ID: tenant.Name})...), err
 }
 
 func grantSentence(g models.Grant, application string, can []string) string {

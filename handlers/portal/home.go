@@ -187,6 +187,7 @@ func (p *Portal) homeCustomer(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	page.Lede = "Which mailboxes of " + tenant.Name + " can be reached, and by which program."
 	return web.Render(c, http.StatusOK, pages.HomeCustomer(page, view))
 }
 

@@ -27,7 +27,7 @@ func TestSupportCutsAMailbox(t *testing.T) {
 	if to := b.post(url+"/revoke", "reason", "left the company").goes(); to != url {
 		t.Fatalf("after revoking one is led to %s", to)
 	}
-	b.get(url).is(200).shows("flash", "is cut").shows("state-revoked", "Revoked").lacks("revoke")
+	b.get(url).is(200).shows("flash", "is cut").shows("state-revoked", "Revoked").shows("state-severing", "").lacks("revoke")
 	b.get(url).is(200).lacks("flash")
 	b.post(url+"/revoke", "reason", "again").is(http.StatusConflict).shows("error-text", "revoked before")
 	b.get(url+"/receipt").is(200).shows("receipt-sentence", "is cut off here")

@@ -95,7 +95,7 @@ func (p *Portal) verificationList(c echo.Context) error {
 func verificationRow(v models.Verification) pages.VerificationRow {
 	row := pages.VerificationRow{URL: "/verifications/" + v.ID.String(), At: v.At, State: v.Verdict, Reason: verifications.AdviceFor(v.Reason).Title, Source: sourceName(v.Source),
 		Type: v.EventType, Event: v.EventID, Remote: v.Address}
-	if v.EndpointID != nil {
+	if v.EndpointID != nil && v.Source != "self" { // our own receiver needs no number
 		row.Endpoint = v.EndpointID.String()
 	}
 	return row

@@ -50,9 +50,13 @@ func capabilityWords(list []provider.Capability) []string {
 	return out
 }
 
-// rights splits all capabilities into what the grant's scopes allow and what they do not.
+// rights splits all capabilities into what a program can do through the grant and what it cannot. Through one that is revoked or not yet redeemed it
+// can do nothing, whatever the provider gave.
 func rights(g models.Grant) (can, cannot []string) {
 	have := provider.CapabilitiesOf(g.Provider, g.ScopesGranted)
+	if g.Status == models.GrantRevoked || g.Status == models.GrantPending {
+		have = nil
+	}
 	var not []provider.Capability
 	for _, c := range provider.Capabilities() {
 		found := false
@@ -119,7 +123,7 @@ var acts = map[string]string{
 	"session.begin": "signed in", "session.end": "signed out", "session.end_all": "ended every session of", "passkey.add": "added the passkey", "passkey.remove": "removed the passkey",
 	"member.create": "added the member", "member.invite": "invited", "member.disable": "locked out", "member.enable": "let in again", "member.change_role": "changed the role of",
 	"api_key.create": "created the API key", "api_key.revoke": "revoked the API key", "tenant.create": "added the tenant", "tenant.rename": "renamed the tenant",
-	"connect_link.create": "made a", "connect_link.withdraw": "withdrew the", "grant.create": "connected", "grant.connect": "connected", "grant.reconnect": "reconnected", "grant.update": "changed",
+	"connect_link.create": "made the connect link", "connect_link.withdraw": "withdrew the connect link", "grant.create": "connected", "grant.connect": "connected", "grant.reconnect": "reconnected", "grant.update": "changed",
 	"grant.revoke": "revoked", "grant.delete": "deleted", "grant.revoke_tokens": "revoked the tokens of", "grant.expire": "marked as needing a reconnect", "grant.sever": "ended at the provider",
 	"webhook.create": "created the webhook", "webhook.update": "changed the webhook", "webhook.delete": "deleted the webhook", "webhook.rotate_secret": "rotated the secret of",
 	"webhook.end_overlap": "ended the overlap of", "webhook.extend_overlap": "extended the overlap of", "webhook.test": "sent a test event to", "webhook.replay": "replayed a delivery to",
