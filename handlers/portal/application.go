@@ -10,6 +10,7 @@ import (
 	"github.com/postern-mail/postern/engine/applications"
 	"github.com/postern-mail/postern/engine/grants"
 	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/views/layout"
 	"github.com/postern-mail/postern/views/pages"
 	"github.com/postern-mail/postern/views/ui"
 	"github.com/postern-mail/postern/web"
@@ -44,7 +45,23 @@ func (p *Portal) applicationList(c echo.Context) error {
 		return err
 	}
 	page.Lede, page.Breadcrumbs = "The company's programs.", crumbs("Settings", "/settings")
+	if len(list) == 0 && actor.May(models.WriteApps) {
+		page.Action = layout.Action{Label: "Add the first application", URL: "/applications", Icon: "plus", Post: true}
+	}
 	return web.Render(c, http.StatusOK, pages.ApplicationList(page, view))
+}
+
+// applicationCreate adds an application. Without a name it takes the company's: the first one needs no form.
+func (p *Portal) applicationCreate(c echo.Context) error {
+	name := field(c, "name")
+	if name == "" {
+		name = p.Company
+	}
+	a, err := p.Applications.Create(c.Request().Context(), web.Actor(c), applications.Draft{Name: name})
+	if err != nil {
+		return err
+	}
+	return done(c, "/applications/"+a.ID.String(), "good", a.Name+" was added. Register where it lets customers return to, and set up its connectors.")
 }
 
 // application finds the application in the address.

@@ -93,14 +93,18 @@ func (p *Portal) connectorText(name string) string {
 	if !slices.Contains(p.providerCodes(), name) {
 		return "This Postern cannot reach the provider yet."
 	}
-	return "Set up"
+	return "Set up; no live check was made"
 }
 
 func authWord(name string) string {
-	if usesOAuth(name) {
+	switch {
+	case usesOAuth(name):
 		return "OAuth"
+	case name == "nylas":
+		return "API key"
+	default:
+		return "Password"
 	}
-	return "Password"
 }
 
 // connector finds application and connector in the address. absent says that there is no connector, but could be.
@@ -130,7 +134,7 @@ func (p *Portal) connectorShow(c echo.Context) error {
 		view.Facts = append(view.Facts, ui.FactView{Label: "Client id", Text: k.ClientID, Mono: true}, ui.FactView{Label: "Redirect address to register at the provider", Text: p.Server.URL("/connect/callback"), Mono: true})
 	}
 	view.Facts = append(view.Facts, factsOf(k.Settings)...)
-	view.Scopes = scopeRows(models.Grant{Provider: k.Provider, ScopesRequested: k.Scopes})
+	view.Scopes = scopeRows(models.Grant{Provider: k.Provider, ScopesRequested: k.Scopes}, nil)
 	if web.Actor(c).May(models.WriteConnectors) && k.Provider != "sandbox" {
 		view.EditURL = "/connectors/" + k.ApplicationID.String() + "/" + k.Provider + "/edit"
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -43,7 +44,12 @@ func (p *Portal) grantShow(c echo.Context) error {
 	url := "/grants/" + g.ID.String()
 	view := pages.GrantShowView{ID: g.ID.String(), Address: masked(actor, g.Email), Provider: providerName(g.Provider), Tenant: tenant.Name, Application: apps[g.ApplicationID],
 		Region: strings.ToUpper(tenant.Region), State: string(g.Status), Reason: reasonWords(g.StatusReason), ReasonAt: g.StatusAt, Can: can, Cannot: cannot,
-		Scopes: scopeRows(g), Created: g.CreatedAt}
+		Created: g.CreatedAt}
+	uses, err := p.Grants.Uses(ctx, actor, g)
+	if err != nil {
+		return err
+	}
+	view.Scopes = scopeRows(g, uses)
 	view.StateText = grantSentence(g, view.Application, can)
 	if g.LastUsedAt != nil {
 		view.LastUsed = *g.LastUsedAt
@@ -126,8 +132,9 @@ func grantSentence(g models.Grant, application string, can []string) string {
 	}
 }
 
-// scopeRows lays out what was asked for and what was given, the provider's own words beside plain ones.
-func scopeRows(g models.Grant) []pages.ScopeRow {
+// scopeRows lays out what was asked for, what was given and what was used, the provider's own words beside plain ones. A scope counts as used when one of
+// the rights that it gives was.
+func scopeRows(g models.Grant, uses map[string]time.Time) []pages.ScopeRow {
 	var rows []pages.ScopeRow
 	at := map[string]int{}
 	add := func(name string) *pages.ScopeRow {
@@ -141,6 +148,11 @@ func scopeRows(g models.Grant) []pages.ScopeRow {
 		row := pages.ScopeRow{Name: name, Words: "Not in Postern's list of scopes."}
 		if known {
 			row.Words, row.Sensitivity = s.Words, sensitivityWord(s.Sensitivity)
+			for _, k := range s.Capabilities {
+				if at := uses[string(k)]; at.After(row.Used) {
+					row.Used = at
+				}
+			}
 		}
 		at[name] = len(rows)
 		rows = append(rows, row)

@@ -90,6 +90,7 @@ func (p *Portal) routes() []web.Route {
 
 		{Method: "GET", Path: "/settings", Permission: models.ReadApps, Handler: p.settings},
 		{Method: "GET", Path: "/applications", Permission: models.ReadApps, Handler: p.applicationList},
+		{Method: "POST", Path: "/applications", Permission: models.WriteApps, Handler: p.applicationCreate},
 		{Method: "GET", Path: "/applications/:application", Permission: models.ReadApps, Handler: p.applicationShow},
 		{Method: "POST", Path: "/applications/:application/callbacks", Permission: models.WriteApps, Handler: p.callbackAdd},
 		{Method: "POST", Path: "/applications/:application/callbacks/:callback/remove", Permission: models.WriteApps, Handler: p.callbackRemove},
