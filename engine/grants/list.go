@@ -91,6 +91,8 @@ func (s *Service) query(actor models.Actor, f Filter) (store.GrantQuery, error) 
 		q.Tenant = actor.Tenant
 	}
 	switch {
+	case f.Status == string(models.GrantInvalid) && actor.Kind == models.ActorKey:
+		q.Status = []models.GrantStatus{models.GrantInvalid, models.GrantRevoked} // a program knows two words: what is not valid is invalid
 	case f.Status != "":
 		q.Status = []models.GrantStatus{models.GrantStatus(f.Status)}
 	case !f.WithPending:

@@ -284,3 +284,22 @@ func TestNothingSecretIsWritten(t *testing.T) {
 		}
 	}
 }
+
+// A program knows two words, staff know three.
+func TestARevokedGrantIsInvalidToPrograms(t *testing.T) {
+	w := newWorld(t)
+	g := w.connect("ada@sandbox.test", w.auth()).Grant
+	if _, err := w.grants.Revoke(w.ctx, w.support, g.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		who    models.Actor
+		status string
+		want   int
+	}{{w.key, "invalid", 1}, {w.key, "valid", 0}, {w.support, "invalid", 0}, {w.support, "revoked", 1}} {
+		p, err := w.grants.List(w.ctx, c.who, grants.Filter{Status: c.status})
+		if err != nil || len(p.Grants) != c.want {
+			t.Errorf("%s asks for %s: %d, %v", c.who.Kind, c.status, len(p.Grants), err)
+		}
+	}
+}

@@ -54,7 +54,8 @@ func SeveranceOf(provider string, f SeveranceFacts) Severance {
 		s.EndsBy = []string{"Nylas is told to revoke its tokens and to delete its grant, and is then asked whether the grant is gone.", "What Nylas in turn tells the mail provider is not published; the steps of that provider apply."}
 	case "sandbox":
 		s.EndsNow = append(s.EndsNow, ourSockets)
-		s.EndsBy = []string{"The sandbox provider is told at once and asked whether the refresh token still works. Access tokens it issued end with it."}
+		s.EndsBy = []string{"The sandbox provider is told at once and asked whether the refresh token still works. Access tokens it issued end with it.",
+			"The sandbox keeps one permission per person and app: any other connection of this person through the same app ends with it."}
 	default:
 		s.EndsNow = append(s.EndsNow, ourSockets)
 		s.OwnerOnly = passwordSteps(f.Server)
