@@ -31,6 +31,7 @@ func house() []room {
 		{[]string{"engine/secret", "engine/fault"}, nil, "a word knows nothing but the standard library, so that everybody can say it"},
 		{[]string{"models"}, nil, "rows and rules are pure: whoever reads them needs to know nothing else"},
 		{[]string{"engine/email"}, []string{"engine/fault"}, "the words of mail know no rows and do no I/O"},
+		{[]string{"webhook"}, nil, "receivers build it into their own programs: it may bring nothing of ours with it"},
 		{[]string{"migrations", "static"}, nil, "the cellar holds embedded files, no code of ours"},
 		{[]string{"models/store"}, []string{"models", "engine/fault", "migrations"}, "the store keeps ciphertext and cannot open it; it knows rows, not what is done with them"},
 		{[]string{"models/store/cluster"}, nil, "the private Postgres knows nothing of what is kept in it"},

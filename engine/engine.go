@@ -47,6 +47,7 @@ type Config struct {
 type Engine struct {
 	Store         *store.Store
 	Audit         *audit.Keeper
+	AuditLog      *audit.Log
 	Access        *access.Service
 	Applications  *applications.Service
 	Tenants       *tenants.Service
@@ -76,6 +77,11 @@ func (e *Engine) wire(c Config) (err error) {
 	base := c.BaseURL.String()
 	safe := sealed.New(vault.New(c.KEK, c.Installation.ID, c.Now), c.Now)
 	e.Audit = audit.New(e.Store, c.Now)
+	checkpoints, err := derive(c.Installation.Secret, "audit checkpoints")
+	if err != nil {
+		return err
+	}
+	e.AuditLog = audit.NewLog(audit.LogConfig{Store: e.Store, Keeper: e.Audit, Origin: "postern/" + c.Installation.ID, Key: ed25519.NewKeyFromSeed(checkpoints), Now: c.Now, Logger: c.Log})
 	out, err := outbox.New(safe, c.Now)
 	if err != nil {
 		return err
@@ -98,7 +104,11 @@ func (e *Engine) wire(c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	e.Webhooks = webhooks.New(webhooks.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Outbox: out, Guard: c.Guard, DigestKey: digest, Addresses: c.Addresses,
+	if seed, err = derive(c.Installation.Secret, "webhook signatures"); err != nil {
+		return err
+	}
+	e.Webhooks = webhooks.New(webhooks.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Outbox: out, Guard: c.Guard, DigestKey: digest,
+		SigningKey: ed25519.NewKeyFromSeed(seed), Addresses: c.Addresses,
 		AddressesAt: c.Now(), PlainHTTP: c.PlainHTTP, Now: c.Now, Logger: c.Log})
 	e.Verifications = verifications.New(verifications.Config{Store: e.Store, Safe: safe, DigestKey: digest, Now: c.Now, Logger: c.Log})
 	return nil

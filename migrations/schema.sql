@@ -35,6 +35,20 @@ END $$;
 
 
 --
+-- Name: audit_note(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.audit_note() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO public.audit_pending (entry_id) VALUES (NEW.id);
+    RETURN NULL;
+END $$;
+
+
+--
 -- Name: grants_transition(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -261,11 +275,61 @@ CREATE TABLE public.audit_entries (
     detail jsonb DEFAULT '{}'::jsonb NOT NULL,
     address text DEFAULT ''::text NOT NULL,
     request_id text DEFAULT ''::text NOT NULL,
+    salt bytea DEFAULT sha256(convert_to(((gen_random_uuid())::text || (gen_random_uuid())::text), 'UTF8'::name)) NOT NULL,
     CONSTRAINT audit_entries_action_check CHECK ((action ~ '^[a-z_]+\.[a-z_]+$'::text)),
     CONSTRAINT audit_entries_outcome_check CHECK ((outcome = ANY (ARRAY['done'::text, 'refused'::text, 'failed'::text])))
 );
 
 ALTER TABLE ONLY public.audit_entries FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: audit_hashes; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.audit_hashes (
+    index bigint NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT audit_hashes_hash_check CHECK ((length(hash) = 32)),
+    CONSTRAINT audit_hashes_index_check CHECK ((index >= 0))
+);
+
+
+--
+-- Name: audit_leaves; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.audit_leaves (
+    index bigint NOT NULL,
+    entry_id uuid NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT audit_leaves_hash_check CHECK ((length(hash) = 32)),
+    CONSTRAINT audit_leaves_index_check CHECK ((index >= 0))
+);
+
+
+--
+-- Name: audit_pending; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.audit_pending (
+    place bigint NOT NULL,
+    entry_id uuid NOT NULL
+);
+
+
+--
+-- Name: audit_pending_place_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.audit_pending ALTER COLUMN place ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.audit_pending_place_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 
 --
@@ -300,6 +364,20 @@ CREATE TABLE public.capability_uses (
 );
 
 ALTER TABLE ONLY public.capability_uses FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: checkpoints; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.checkpoints (
+    size bigint NOT NULL,
+    root bytea NOT NULL,
+    note text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT checkpoints_root_check CHECK ((length(root) = 32)),
+    CONSTRAINT checkpoints_size_check CHECK ((size > 0))
+);
 
 
 --
@@ -876,6 +954,7 @@ CREATE TABLE public.webhooks (
     overlap_seconds integer DEFAULT 0 NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    standard boolean DEFAULT false NOT NULL,
     CONSTRAINT webhooks_overlap_seconds_check CHECK (((overlap_seconds >= 0) AND (overlap_seconds <= 604800))),
     CONSTRAINT webhooks_status_check CHECK ((status = ANY (ARRAY['active'::text, 'pause'::text, 'failing'::text, 'failed'::text]))),
     CONSTRAINT webhooks_trigger_types_check CHECK ((cardinality(trigger_types) > 0)),
@@ -947,6 +1026,46 @@ ALTER TABLE ONLY public.audit_entries
 
 
 --
+-- Name: audit_hashes audit_hashes_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.audit_hashes
+    ADD CONSTRAINT audit_hashes_pkey PRIMARY KEY (index);
+
+
+--
+-- Name: audit_leaves audit_leaves_entry_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.audit_leaves
+    ADD CONSTRAINT audit_leaves_entry_id_key UNIQUE (entry_id);
+
+
+--
+-- Name: audit_leaves audit_leaves_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.audit_leaves
+    ADD CONSTRAINT audit_leaves_pkey PRIMARY KEY (index);
+
+
+--
+-- Name: audit_pending audit_pending_entry_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.audit_pending
+    ADD CONSTRAINT audit_pending_entry_id_key UNIQUE (entry_id);
+
+
+--
+-- Name: audit_pending audit_pending_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.audit_pending
+    ADD CONSTRAINT audit_pending_pkey PRIMARY KEY (place);
+
+
+--
 -- Name: callback_uris callback_uris_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -960,6 +1079,14 @@ ALTER TABLE ONLY public.callback_uris
 
 ALTER TABLE ONLY public.capability_uses
     ADD CONSTRAINT capability_uses_pkey PRIMARY KEY (tenant_id, grant_id, capability);
+
+
+--
+-- Name: checkpoints checkpoints_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.checkpoints
+    ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (size);
 
 
 --
@@ -1753,6 +1880,13 @@ ALTER INDEX public.verifications_of_webhook ATTACH PARTITION public.verification
 
 
 --
+-- Name: audit_hashes audit_hashes_are_final; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER audit_hashes_are_final BEFORE DELETE OR UPDATE ON public.audit_hashes FOR EACH ROW EXECUTE FUNCTION public.audit_is_final();
+
+
+--
 -- Name: audit_entries audit_is_final; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -1764,6 +1898,27 @@ CREATE TRIGGER audit_is_final BEFORE DELETE OR UPDATE ON public.audit_entries FO
 --
 
 CREATE TRIGGER audit_is_kept BEFORE TRUNCATE ON public.audit_entries FOR EACH STATEMENT EXECUTE FUNCTION public.audit_is_final();
+
+
+--
+-- Name: audit_leaves audit_leaves_are_final; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER audit_leaves_are_final BEFORE DELETE OR UPDATE ON public.audit_leaves FOR EACH ROW EXECUTE FUNCTION public.audit_is_final();
+
+
+--
+-- Name: audit_entries audit_note; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER audit_note AFTER INSERT ON public.audit_entries FOR EACH ROW EXECUTE FUNCTION public.audit_note();
+
+
+--
+-- Name: checkpoints checkpoints_are_final; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER checkpoints_are_final BEFORE DELETE OR UPDATE ON public.checkpoints FOR EACH ROW EXECUTE FUNCTION public.audit_is_final();
 
 
 --
@@ -2555,6 +2710,13 @@ GRANT USAGE ON SCHEMA sec TO postern_lookup;
 
 
 --
+-- Name: FUNCTION audit_note(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.audit_note() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION application(); Type: ACL; Schema: sec; Owner: -
 --
 
@@ -2696,6 +2858,27 @@ GRANT SELECT,INSERT ON TABLE public.audit_entries TO postern_platform;
 
 
 --
+-- Name: TABLE audit_hashes; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.audit_hashes TO postern_platform;
+
+
+--
+-- Name: TABLE audit_leaves; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.audit_leaves TO postern_platform;
+
+
+--
+-- Name: TABLE audit_pending; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,DELETE ON TABLE public.audit_pending TO postern_platform;
+
+
+--
 -- Name: TABLE callback_uris; Type: ACL; Schema: public; Owner: -
 --
 
@@ -2709,6 +2892,13 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.callback_uris TO postern_platf
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.capability_uses TO postern_app;
 GRANT SELECT ON TABLE public.capability_uses TO postern_platform;
+
+
+--
+-- Name: TABLE checkpoints; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.checkpoints TO postern_platform;
 
 
 --

@@ -23,6 +23,7 @@ type Webhook struct {
 	TriggerTypes       Strings       `gorm:"column:trigger_types"`
 	NotificationEmails Strings       `gorm:"column:notification_emails"`
 	Compressed         bool          `gorm:"column:compressed"`
+	Standard           bool          `gorm:"column:standard"` // signed by Standard Webhooks too
 	SelfCheck          bool          `gorm:"column:self_check"`
 	Status             WebhookStatus `gorm:"column:status"`
 	StatusAt           time.Time     `gorm:"column:status_at"`

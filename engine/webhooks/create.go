@@ -27,6 +27,7 @@ type Draft struct {
 	TriggerTypes       []string
 	NotificationEmails []string
 	Compressed         bool
+	Standard           bool          // sign by Standard Webhooks too
 	Overlap            time.Duration // of rotations that name none; 0: the old secret ends at once, as in the v3 API
 }
 
@@ -75,7 +76,7 @@ func (s *Service) add(ctx context.Context, actor models.Actor, w models.Webhook)
 			return fmt.Errorf("add the secret of webhook %s: %w", w.ID, err)
 		}
 		return s.audit.Append(ctx, tx, actor, entry("webhook.create", w, map[string]string{
-			"trigger_types": strings.Join(w.TriggerTypes, " "), "compressed": strconv.FormatBool(w.Compressed)}))
+			"trigger_types": strings.Join(w.TriggerTypes, " "), "compressed": strconv.FormatBool(w.Compressed), "standard": strconv.FormatBool(w.Standard)}))
 	})
 	if err != nil {
 		s.unseal(ctx, row.ID)
@@ -106,7 +107,7 @@ func (s *Service) room(ctx context.Context, application models.ApplicationID) er
 
 // draft turns what was asked for into a row, or says what is wrong with it.
 func (s *Service) draft(actor models.Actor, d Draft) (models.Webhook, error) {
-	w := models.Webhook{ApplicationID: d.Application, URL: d.URL, Description: strings.TrimSpace(d.Description), Compressed: d.Compressed,
+	w := models.Webhook{ApplicationID: d.Application, URL: d.URL, Description: strings.TrimSpace(d.Description), Compressed: d.Compressed, Standard: d.Standard,
 		Status: models.WebhookActive, OverlapSeconds: int(d.Overlap / time.Second)}
 	tenant := d.Tenant
 	switch {

@@ -39,10 +39,22 @@ func (a answer) ok() bool { return a.status >= 200 && a.status <= 299 }
 // send posts the body. Where the receiver says 401 or 403 to one signature and another secret is in force too, that one is tried at once.
 func (s *Service) send(ctx context.Context, p *parcel, body wire) answer {
 	a := answer{started: s.now(), request: s.headers(body)}
-	for _, k := range p.keys {
+	standard, err := s.standardHeaders(p, body.sent, a.started)
+	if err != nil {
+		a.problem = "The event could not be signed by Standard Webhooks: its id does not fit."
+		return a
+	}
+	for _, name := range []string{StandardID, StandardTimestamp} {
+		if value := standard.Get(name); value != "" {
+			a.request[name] = value
+		}
+	}
+	for i, k := range p.keys {
 		a.generations = append(a.generations, k.row.Generation)
-		s.post(ctx, p.hook.URL, &a, body, spell(sign(k.value, body.sent)))
-		if a.ok() {
+		s.post(ctx, p.hook.URL, &a, body, spell(sign(k.value, body.sent)), standard)
+		// Standard Webhooks' header carries every secret's signature at once, so that a first acceptance does not say which one it was. A second
+		// one does: all that is new in that call is the other v3 signature.
+		if a.ok() && (i > 0 || standard == nil || len(p.keys) == 1) {
 			a.accepted = k.row.Generation
 		}
 		if a.status != http.StatusUnauthorized && a.status != http.StatusForbidden {
@@ -63,7 +75,7 @@ func (s *Service) headers(body wire) models.Settings {
 	return out
 }
 
-func (s *Service) post(ctx context.Context, url string, a *answer, body wire, signature string) {
+func (s *Service) post(ctx context.Context, url string, a *answer, body wire, signature string, more http.Header) {
 	a.status, a.response, a.problem, a.retryAfter = 0, "", "", 0
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body.sent))
 	if err != nil {
@@ -74,6 +86,9 @@ func (s *Service) post(ctx context.Context, url string, a *answer, body wire, si
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set(SignatureHeader, signature)
+	for name, values := range more {
+		req.Header[name] = values
+	}
 	if body.gzip {
 		req.Header.Set("Content-Encoding", "gzip")
 	}
@@ -87,7 +102,7 @@ func (s *Service) post(ctx context.Context, url string, a *answer, body wire, si
 	a.retryAfter = s.retryAfter(resp.Header.Get("Retry-After"))
 	// The status is the answer. What follows is for people: capped, and a receiver that trickles it on is not waited for beyond the timeout.
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, dial.BodyLimit))
-	a.response = legible(text, body, signature)
+	a.response = legible(text, body, append(strings.Fields(more.Get(StandardSignature)), signature)...)
 	if a.status >= 300 && a.status <= 399 {
 		a.problem = "The receiver redirects. Postern follows no redirect; give it the final address."
 	}
@@ -108,15 +123,22 @@ func problem(err error) string {
 	return "No answer."
 }
 
-// legible makes an answer fit to keep: cut, valid text without NUL, the signature masked. An answer that repeats the event is left out: what is
+// legible makes an answer fit to keep: cut, valid text without NUL, the signatures masked. An answer that repeats the event is left out: what is
 // sealed on our side must not come back in the clear.
-func legible(text []byte, body wire, signature string) string {
+func legible(text []byte, body wire, signatures ...string) string {
 	if echoes(text, body.object) {
 		return "[left out: the answer repeats the event]"
 	}
 	text = text[:min(len(text), keptResponse)]
 	out := strings.ReplaceAll(strings.ToValidUTF8(string(text), "\uFFFD"), "\x00", "\uFFFD")
-	return strings.ReplaceAll(out, signature, "[signature]")
+	for _, signature := range signatures {
+		_, bare, versioned := strings.Cut(signature, ",") // v1,... may come back without its version
+		if !versioned {
+			bare = signature
+		}
+		out = strings.ReplaceAll(out, bare, "[signature]")
+	}
+	return out
 }
 
 const window = 24

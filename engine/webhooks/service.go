@@ -2,6 +2,7 @@ package webhooks
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
@@ -34,17 +35,18 @@ const (
 	maxOverlap       = 7 * 24 * time.Hour
 )
 
-// Config is what the service works with. All fields but Addresses, AddressesAt and PlainHTTP must be set.
+// Config is what the service works with. All fields but SigningKey, Addresses, AddressesAt and PlainHTTP must be set.
 type Config struct {
 	Store       *store.Store
 	Safe        *sealed.Safe
 	Audit       *audit.Keeper
 	Outbox      *outbox.Keeper
 	Guard       *dial.Guard
-	DigestKey   []byte    // keys the digests of bodies and signatures; verifications gets the same
-	Addresses   []string  // where deliveries come from, for receivers' allowlists
-	AddressesAt time.Time // when that list was last changed
-	PlainHTTP   bool      // take http:// URLs too; the guard still lets them only to addresses that the operator opened
+	DigestKey   []byte             // keys the digests of bodies and signatures; verifications gets the same
+	SigningKey  ed25519.PrivateKey // each webhook's Ed25519 key derives from it; nil: no v1a signatures
+	Addresses   []string           // where deliveries come from, for receivers' allowlists
+	AddressesAt time.Time          // when that list was last changed
+	PlainHTTP   bool               // take http:// URLs too; the guard still lets them only to addresses that the operator opened
 	Now         func() time.Time
 	Logger      *slog.Logger
 }
@@ -58,6 +60,7 @@ type Service struct {
 	client    *http.Client // for deliveries
 	prober    *http.Client // for challenges
 	digestKey []byte
+	signing   ed25519.PrivateKey
 	addresses []string
 	since     time.Time
 	plain     bool
@@ -74,7 +77,7 @@ func New(c Config) *Service {
 	return &Service{
 		store: c.Store, safe: c.Safe, audit: c.Audit, outbox: c.Outbox,
 		client: c.Guard.HTTPClient(dial.Webhook, answerTimeout), prober: c.Guard.HTTPClient(dial.Webhook, challengeTimeout),
-		digestKey: c.DigestKey, addresses: c.Addresses, since: c.AddressesAt, plain: c.PlainHTTP,
+		digestKey: c.DigestKey, signing: c.SigningKey, addresses: c.Addresses, since: c.AddressesAt, plain: c.PlainHTTP,
 		clock: c.Now, log: c.Logger, jitter: fraction, tests: map[string][]time.Time{},
 	}
 }

@@ -44,7 +44,7 @@ func (s *Service) SendTest(ctx context.Context, actor models.Actor, url, trigger
 		return err
 	}
 	var a answer
-	s.post(ctx, url, &a, wire{sent: body, object: object}, spell(sign(secret.New(MockSecret), body)))
+	s.post(ctx, url, &a, wire{sent: body, object: object}, spell(sign(secret.New(MockSecret), body)), nil)
 	if a.ok() {
 		return nil
 	}

@@ -20,6 +20,7 @@ type Change struct {
 	TriggerTypes       []string
 	NotificationEmails []string
 	Compressed         *bool
+	Standard           *bool
 	Overlap            *time.Duration
 }
 
@@ -97,6 +98,9 @@ func (s *Service) changed(w models.Webhook, c Change) (models.Webhook, error) {
 	if c.Compressed != nil {
 		w.Compressed = *c.Compressed
 	}
+	if c.Standard != nil {
+		w.Standard = *c.Standard
+	}
 	if c.Overlap != nil {
 		if err := checkOverlap(*c.Overlap); err != nil {
 			return w, err
@@ -128,6 +132,7 @@ func differences(a, b models.Webhook) []string {
 	note("trigger_types", !slices.Equal(a.TriggerTypes, b.TriggerTypes))
 	note("notification_email_addresses", !slices.Equal(a.NotificationEmails, b.NotificationEmails))
 	note("compressed_delivery", a.Compressed != b.Compressed)
+	note("standard_webhooks", a.Standard != b.Standard)
 	note("overlap", a.OverlapSeconds != b.OverlapSeconds)
 	note("status", a.Status != b.Status)
 	return out

@@ -89,7 +89,7 @@ func (t *Tx) InsertWebhook(w models.Webhook) error {
 func (t *Tx) ChangeWebhook(w models.Webhook) error {
 	return changed(t.db.Table("webhooks").Where("application_id = ? AND id = ?", w.ApplicationID, w.ID).Updates(map[string]any{
 		"url": w.URL, "description": w.Description, "trigger_types": w.TriggerTypes, "notification_emails": w.NotificationEmails,
-		"compressed": w.Compressed, "status": w.Status, "status_at": w.StatusAt, "overlap_seconds": w.OverlapSeconds, "updated_at": w.UpdatedAt,
+		"compressed": w.Compressed, "standard": w.Standard, "status": w.Status, "status_at": w.StatusAt, "overlap_seconds": w.OverlapSeconds, "updated_at": w.UpdatedAt,
 	}))
 }
 
