@@ -21,7 +21,7 @@ type Installation struct {
 }
 
 // Prepare brings a database to where the engine can open it: the schema up to date (with migrate), the installation's record made or its canary checked
-// against the key, the runtime roles and the scope key set. With a wrong key it writes nothing.
+// against the key, the runtime roles and the scope key set. With a wrong key it writes nothing. An empty region takes the installation's own.
 func Prepare(ctx context.Context, dsn string, kek vault.KEK, region string, migrate bool, now func() time.Time, log *slog.Logger) (Installation, error) {
 	if migrate {
 		if err := store.Migrate(ctx, dsn, log); err != nil {
@@ -41,7 +41,7 @@ func Prepare(ctx context.Context, dsn string, kek vault.KEK, region string, migr
 	if err != nil {
 		return Installation{}, err
 	}
-	if row.Region != region {
+	if region != "" && row.Region != region {
 		return Installation{}, fault.New(fault.Invalid, "region_is_another", "This database belongs to region %s, and the configuration says %s. An installation never changes its region.", row.Region, region)
 	}
 	return Installation{ID: row.ID, Region: row.Region, Secret: secret}, store.Prepare(ctx, dsn, secret)
@@ -61,6 +61,9 @@ func upToDate(ctx context.Context, dsn string) error {
 }
 
 func found(ctx context.Context, dsn string, kek vault.KEK, region string, at time.Time) (store.Instance, error) {
+	if region == "" {
+		return store.Instance{}, store.ErrNoInstance
+	}
 	row := store.Instance{ID: models.NewID[models.EventID](at).String(), Region: region}
 	made, _, err := vault.NewInstanceSecret(kek, row.ID)
 	if err != nil {

@@ -18,7 +18,7 @@ const workersEnd = 20 * time.Second
 // stuck is how long a job may be in hand before another process takes it: its own was killed. Every job ends, or times out, well before.
 const stuck = 3 * time.Minute
 
-// Run does the jobs until ctx ends, then lets those in hand finish. Several processes may run on one database: each job is done by one.
+// Run does the jobs and sequences the audit until ctx ends, then lets those in hand finish. Several processes may run on one database: each job is done by one.
 func (e *Engine) Run(ctx context.Context) error {
 	workers := river.NewWorkers()
 	e.Grants.Workers(workers)
@@ -35,7 +35,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start the workers: %w", err)
 	}
-	<-ctx.Done()
+	e.AuditLog.Sequence(ctx)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), workersEnd)
 	defer cancel()
 	if err := client.Stop(ending); err != nil {

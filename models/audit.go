@@ -26,7 +26,19 @@ type AuditEntry struct {
 	Detail        Settings       `gorm:"column:detail"`
 	Address       string         `gorm:"column:address"`
 	RequestID     string         `gorm:"column:request_id"`
+	Salt          []byte         `gorm:"column:salt"` // made by the database; hides the personal fields in the entry's leaf
 }
 
 // TableName names the table.
 func (AuditEntry) TableName() string { return "audit_entries" }
+
+// Checkpoint is a signed statement of the audit log's size and root.
+type Checkpoint struct {
+	Size int64     `gorm:"column:size;primaryKey"`
+	Root []byte    `gorm:"column:root"`
+	Note string    `gorm:"column:note"` // in the form of golang.org/x/mod/sumdb/note
+	At   time.Time `gorm:"column:at"`
+}
+
+// TableName names the table.
+func (Checkpoint) TableName() string { return "checkpoints" }

@@ -30,6 +30,7 @@ func commands() []command {
 		{"serve", "the portal and the API", serve},
 		{"migrate", "the database schema: up, down, status", migrate},
 		{"setup", "a one-time link with which an owner registers a passkey", setup},
+		{"audit", "the audit log: key, export a bundle, verify one offline", auditCommand},
 		{"keys", "the key-encryption key: create, status", keys},
 	}
 }

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
-	"github.com/postern-mail/postern/engine"
 	"github.com/postern-mail/postern/engine/vault"
 	"github.com/postern-mail/postern/models/store"
 )
@@ -65,6 +63,9 @@ func keys(ctx context.Context, args []string, e env) int {
 		return fail(e, err)
 	}
 	if args[0] == "create" {
+		if c.KeyFile == "" {
+			return fail(e, errNoKeySetting)
+		}
 		kek, err := vault.CreateFileKEK(c.KeyFile)
 		if err != nil {
 			return fail(e, err)
@@ -72,7 +73,7 @@ func keys(ctx context.Context, args []string, e env) int {
 		fmt.Fprintf(e.stdout, "%s holds the new key %s.\nKeep a copy apart from the database's backups: without it nothing sealed can be read again, and with both everything can.\n", c.KeyFile, kek.ID())
 		return 0
 	}
-	kek, err := vault.ReadFileKEK(c.KeyFile)
+	kek, err := readKey(c)
 	if err != nil {
 		return fail(e, err)
 	}
@@ -98,33 +99,25 @@ func setup(ctx context.Context, args []string, e env) int {
 	if len(args) > 0 && len(args[0]) > 0 && args[0][0] != '-' {
 		address, args = args[0], args[1:]
 	}
-	c, err := loadConfig(modeTool, args, e.environ)
-	if err != nil {
-		return fail(e, err)
-	}
-	log := logger(c, e)
-	kek, err := vault.ReadFileKEK(c.KeyFile)
-	if err != nil {
-		return fail(e, err)
-	}
-	ctx, dsn, end, err := database(ctx, c, true, log)
+	ng, end, err := openEngine(ctx, args, e)
 	if err != nil {
 		return fail(e, err)
 	}
 	defer end()
-	installation, err := engine.Prepare(ctx, dsn, kek, c.Region, c.AutoMigrate, time.Now, log)
-	if err != nil {
-		return fail(e, err)
-	}
-	ng, err := engine.New(ctx, engine.Config{DSN: dsn, Installation: installation, KEK: kek, BaseURL: c.URL, Company: c.Company, Now: time.Now, Log: log})
-	if err != nil {
-		return fail(e, err)
-	}
-	defer ng.Close() //nolint:errcheck // the process ends
 	link, err := ng.Access.Setup(ctx, address)
 	if err != nil {
 		return fail(e, err)
 	}
 	fmt.Fprintf(e.stdout, "Open this link within 30 minutes, in the browser whose passkey you want to register. It works once.\n\n  %s\n", link.Reveal())
 	return 0
+}
+
+// errNoKeySetting is a command that needs the key file and was not told where it is.
+var errNoKeySetting = configFaults{{"POSTERN_KEY_FILE", "is not set", "name the key file of this installation"}}
+
+func readKey(c *config) (vault.FileKEK, error) {
+	if c.KeyFile == "" {
+		return vault.FileKEK{}, errNoKeySetting
+	}
+	return vault.ReadFileKEK(c.KeyFile)
 }

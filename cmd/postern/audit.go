@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/postern-mail/postern/engine"
+	"github.com/postern-mail/postern/engine/audit"
+	"github.com/postern-mail/postern/engine/dial"
+	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/models"
+)
+
+// exitBroken is the exit code of a proof that does not hold.
+const exitBroken = 2
+
+// auditCommand is "postern audit key", "export" and "verify".
+func auditCommand(ctx context.Context, args []string, e env) int {
+	if len(args) == 0 {
+		args = []string{""}
+	}
+	switch args[0] {
+	case "verify":
+		return auditVerify(args[1:], e)
+	case "key", "export":
+		return auditOpen(ctx, args[0], args[1:], e)
+	default:
+		fmt.Fprintln(e.stderr, "postern audit key\npostern audit export [--tenant ID] [--out FILE]\npostern audit verify --key KEY [--checkpoint FILE] BUNDLE")
+		return exitBadConfig
+	}
+}
+
+// auditVerify needs neither a network nor a database. Exit 0: the bundle holds; 2: it does not, and the first entry at fault is named.
+func auditVerify(args []string, e env) int {
+	flags := flag.NewFlagSet("audit verify", flag.ContinueOnError)
+	flags.SetOutput(e.stderr)
+	key := flags.String("key", "", "the log's public key, as \"postern audit key\" printed it, from a source you trust")
+	earlier := flags.String("checkpoint", "", "a checkpoint kept from earlier, in a file: the log must contain it")
+	if err := flags.Parse(args); err != nil {
+		return 1
+	}
+	if *key == "" || flags.NArg() != 1 {
+		fmt.Fprintln(e.stderr, "postern audit verify --key KEY [--checkpoint FILE] BUNDLE")
+		return 1
+	}
+	kept := ""
+	if *earlier != "" {
+		text, err := os.ReadFile(*earlier)
+		if err != nil {
+			return fail(e, err)
+		}
+		kept = string(text)
+	}
+	bundle := e.stdin
+	if name := flags.Arg(0); name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return fail(e, err)
+		}
+		defer file.Close() //nolint:errcheck // it was only read
+		bundle = file
+	}
+	v, err := audit.Verify(bundle, *key, kept)
+	var broken *audit.Broken
+	if errors.As(err, &broken) {
+		fmt.Fprintf(e.stderr, "The bundle does not hold. %s.\n", strings.ToUpper(broken.Error()[:1])+broken.Error()[1:])
+		return exitBroken
+	}
+	if err != nil {
+		return fail(e, err)
+	}
+	what := "the whole log"
+	if v.Tenant != "" {
+		what = "entries of tenant " + v.Tenant + ", each proven to be in the log"
+	}
+	fmt.Fprintf(e.stdout, "The bundle holds: %d entries, %s.\nlog %s, size %d, root %s, %d earlier checkpoints agree\n", v.Entries, what, v.Origin, v.Size, v.Root, v.Checkpoints)
+	return 0
+}
+
+// auditOpen does what needs the database.
+func auditOpen(ctx context.Context, act string, args []string, e env) int {
+	tenant, out := "", "-"
+	var rest []string
+	for i := 0; i < len(args); i++ {
+		name, value, given := strings.Cut(args[i], "=")
+		if name != "--tenant" && name != "--out" {
+			rest = append(rest, args[i])
+			continue
+		}
+		if !given {
+			if i++; i == len(args) {
+				fmt.Fprintf(e.stderr, "postern audit: %s needs a value\n", name)
+				return exitBadConfig
+			}
+			value = args[i]
+		}
+		if name == "--tenant" {
+			tenant = value
+		} else {
+			out = value
+		}
+	}
+	ng, end, err := openEngine(ctx, rest, e)
+	if err != nil {
+		return fail(e, err)
+	}
+	defer end()
+	if act == "key" {
+		s, err := ng.AuditLog.Standing(ctx)
+		if err != nil {
+			return fail(e, err)
+		}
+		fmt.Fprintln(e.stdout, s.Key)
+		return 0
+	}
+	if err := exportAudit(ctx, ng, tenant, out, e); err != nil {
+		return fail(e, err)
+	}
+	return 0
+}
+
+func exportAudit(ctx context.Context, ng *engine.Engine, tenant, out string, e env) error {
+	var id models.TenantID
+	if tenant != "" {
+		var err error
+		if id, err = models.ParseID[models.TenantID](tenant); err != nil {
+			return fmt.Errorf("--tenant: %w", err)
+		}
+	}
+	// What was written a moment ago, by this very export too, belongs into the log first.
+	if _, err := ng.AuditLog.SequenceOnce(ctx); err != nil {
+		return err
+	}
+	to := e.stdout
+	if out != "-" {
+		file, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return fmt.Errorf("write the bundle: %w", err)
+		}
+		defer file.Close() //nolint:errcheck // Sync below tells
+		defer file.Sync()  //nolint:errcheck // a short bundle does not verify
+		to = file
+	}
+	n, err := ng.AuditLog.Export(ctx, system, id, io.Writer(to))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stderr, "%d entries written\n", n)
+	return nil
+}
+
+// openEngine opens an installation for a command that stands beside the servers.
+func openEngine(ctx context.Context, args []string, e env) (*engine.Engine, func(), error) {
+	c, err := loadConfig(modeTool, args, e.environ)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.URL == nil {
+		return nil, nil, configFaults{{"POSTERN_URL", "is not set", "set it to the address that people use, as for serve"}}
+	}
+	log := logger(c, e)
+	kek, err := readKey(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, dsn, end, err := database(ctx, c, true, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	installation, err := engine.Prepare(ctx, dsn, kek, c.Region, c.AutoMigrate, time.Now, log)
+	if err != nil {
+		end()
+		return nil, nil, err
+	}
+	ng, err := engine.New(ctx, engine.Config{DSN: dsn, Installation: installation, KEK: kek, BaseURL: c.URL, Company: c.Company,
+		Guard: dial.New(dial.Config{}), Providers: provider.NewSet(nil), Now: time.Now, Log: log})
+	if err != nil {
+		end()
+		return nil, nil, err
+	}
+	return ng, func() { _ = ng.Close(); end() }, nil
+}

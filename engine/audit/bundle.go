@@ -1,0 +1,157 @@
+package audit
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/models/store"
+)
+
+// Head is the first line of a bundle: what it holds, and the signed checkpoints that its proofs lead to.
+type Head struct {
+	Format      string   `json:"format"` // "postern audit bundle 1"
+	Origin      string   `json:"origin"`
+	Key         string   `json:"key"`              // of the signer. A reader who has it from elsewhere compares
+	Tenant      string   `json:"tenant,omitempty"` // of the entries; empty: the whole log
+	Size        int64    `json:"size"`
+	Checkpoint  string   `json:"checkpoint"`
+	Checkpoints []string `json:"checkpoints,omitempty"` // earlier ones: with the whole log, each is checked against it
+}
+
+// Record is every further line of a bundle: an entry's leaf, what its commitments stand for, and in a tenant's bundle the proof that the leaf is in the log.
+type Record struct {
+	Index int64       `json:"index"`
+	Leaf  string      `json:"leaf"`
+	Open  *Opened     `json:"open,omitempty"` // absent where the personal fields were erased
+	Proof []tlog.Hash `json:"proof,omitempty"`
+}
+
+const bundleFormat = "postern audit bundle 1"
+
+// ErrEmpty says that nothing was sequenced yet.
+var ErrEmpty = errors.New("the audit log has no checkpoint yet; try again in a second")
+
+// Export writes a bundle to w: one tenant's entries with their proofs, or with the zero tenant the whole log. It holds no connection while w is slow: it reads a page at a time.
+// The export itself is recorded.
+func (l *Log) Export(ctx context.Context, actor models.Actor, tenant models.TenantID, w io.Writer) (int, error) {
+	if !actor.Sees(tenant) || tenant.IsZero() && !actor.Platform() {
+		return 0, store.ErrNotFound
+	}
+	head := Head{Format: bundleFormat, Origin: l.signer.name, Key: l.signer.public()}
+	err := l.store.OnPlatform(ctx, "export the audit", func(tx *store.Tx) error {
+		if err := l.keeper.Append(ctx, tx, actor, Entry{Action: "audit.export", Tenant: tenant, ObjectKind: "audit", ObjectID: "log", Object: "audit log"}); err != nil {
+			return err
+		}
+		last, err := tx.LatestCheckpoint()
+		if errors.Is(err, store.ErrNotFound) {
+			return ErrEmpty
+		}
+		head.Size, head.Checkpoint = last.Size, last.Note
+		if err != nil || !tenant.IsZero() {
+			return err
+		}
+		earlier, err := tx.Checkpoints(last.Size)
+		for _, c := range earlier {
+			head.Checkpoints = append(head.Checkpoints, c.Note)
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("export the audit: %w", err)
+	}
+	if !tenant.IsZero() {
+		head.Tenant = tenant.String()
+	}
+	out := bufio.NewWriter(w)
+	enc := json.NewEncoder(out)
+	if err := enc.Encode(head); err != nil {
+		return 0, fmt.Errorf("write the bundle: %w", err)
+	}
+	n := 0
+	for from := int64(0); from < head.Size; {
+		records, next, err := l.records(ctx, tenant, from, head.Size)
+		if err != nil {
+			return n, err
+		}
+		for _, r := range records {
+			if err := enc.Encode(r); err != nil {
+				return n, fmt.Errorf("write the bundle: %w", err)
+			}
+		}
+		n, from = n+len(records), next
+	}
+	if err := out.Flush(); err != nil {
+		return n, fmt.Errorf("write the bundle: %w", err)
+	}
+	return n, nil
+}
+
+// records reads one page of the log, and where the next one begins.
+func (l *Log) records(ctx context.Context, tenant models.TenantID, from, size int64) ([]Record, int64, error) {
+	const page = 500
+	var out []Record
+	next := size
+	err := l.store.OnPlatform(ctx, "export the audit", func(tx *store.Tx) error {
+		out, next = nil, size
+		rows, err := tx.SequencedEntries(tenant, from, size, page)
+		if err != nil {
+			return err
+		}
+		if len(rows) == page {
+			next = rows[page-1].Index + 1
+		}
+		t := &tree{tx: tx, first: 1 << 62}
+		for _, row := range rows {
+			text, err := Leaf(row.AuditEntry)
+			if err != nil {
+				return err
+			}
+			o := opened(row.AuditEntry)
+			r := Record{Index: row.Index, Leaf: string(text), Open: &o}
+			if !tenant.IsZero() {
+				if r.Proof, err = tlog.ProveRecord(size, row.Index, t); err != nil {
+					return fmt.Errorf("prove entry %d: %w", row.Index, err)
+				}
+			}
+			out = append(out, r)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the audit log: %w", err)
+	}
+	return out, next, nil
+}
+
+// Standing is where the log is: for pages.
+type Standing struct {
+	Checkpoint models.Checkpoint // zero Size: none yet
+	Waiting    int               // entries that the sequencer has not taken
+	Key        string            // with which anybody checks a checkpoint
+}
+
+// Standing tells the newest checkpoint and what waits.
+func (l *Log) Standing(ctx context.Context) (Standing, error) {
+	s := Standing{Key: l.signer.public()}
+	err := l.store.OnPlatform(ctx, "show the state of the audit log", func(tx *store.Tx) (err error) {
+		if s.Waiting, _, err = tx.CountPendingAudit(); err != nil {
+			return err
+		}
+		s.Checkpoint, err = tx.LatestCheckpoint()
+		if errors.Is(err, store.ErrNotFound) {
+			err = nil
+		}
+		return err
+	})
+	if err != nil {
+		return s, fmt.Errorf("read the state of the audit log: %w", err)
+	}
+	return s, nil
+}
