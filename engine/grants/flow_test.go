@@ -27,6 +27,15 @@ func TestProgramConnectsReadsAndRefreshes(t *testing.T) {
 	if len(page.Items) != 5 || page.Next == "" {
 		t.Fatalf("%d messages, next %q", len(page.Items), page.Next)
 	}
+	if _, err := w.mailbox.Folders(w.ctx, w.key, issued.Grant); err != nil {
+		t.Errorf("folders: %v", err)
+	}
+	if err := w.mailbox.DeleteMessage(w.ctx, models.Actor{Kind: models.ActorKey, Application: w.app, Permissions: []models.Permission{models.ReadMessages}}, issued.Grant, page.Items[0].ID, false); fault.KindOf(err) != fault.Denied {
+		t.Errorf("a key that may only read deleted a message: %v", err)
+	}
+	if err := w.mailbox.DeleteMessage(w.ctx, w.key, issued.Grant, page.Items[0].ID, false); fault.KindOf(err) != fault.Denied || !strings.Contains(err.Error(), "insufficient_scopes") {
+		t.Errorf("a message was deleted without the right to: %v", err)
+	}
 	uses, err := w.grants.Uses(w.ctx, w.support, issued.Grant)
 	w.must(err)
 	if len(uses) != 1 || uses["read_mail"].IsZero() {

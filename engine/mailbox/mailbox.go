@@ -73,6 +73,59 @@ func (s *Service) Message(ctx context.Context, actor models.Actor, g models.Gran
 	return m, err
 }
 
+// UpdateMessage marks and moves one message and answers it as it then is. Its id may change with a move.
+func (s *Service) UpdateMessage(ctx context.Context, actor models.Actor, g models.Grant, id string, change email.Change) (email.Message, error) {
+	var m email.Message
+	err := s.with(ctx, actor, g, models.WriteMessages, provider.ChangeMail, func(c provider.Connector, a provider.Account) (err error) {
+		updater, ok := c.(provider.MessageUpdater)
+		if !ok {
+			return errNotOffered
+		}
+		m, err = updater.UpdateMessage(ctx, a, id, change)
+		return err
+	})
+	return m, err
+}
+
+// DeleteMessage moves one message to the trash, or erases it.
+func (s *Service) DeleteMessage(ctx context.Context, actor models.Actor, g models.Grant, id string, forever bool) error {
+	return s.with(ctx, actor, g, models.WriteMessages, provider.ChangeMail, func(c provider.Connector, a provider.Account) error {
+		deleter, ok := c.(provider.MessageDeleter)
+		if !ok {
+			return errNotOffered
+		}
+		return deleter.DeleteMessage(ctx, a, id, forever)
+	})
+}
+
+// Folders lists all folders, flat.
+func (s *Service) Folders(ctx context.Context, actor models.Actor, g models.Grant) ([]email.Folder, error) {
+	var folders []email.Folder
+	err := s.with(ctx, actor, g, models.ReadMessages, provider.ReadMail, func(c provider.Connector, a provider.Account) (err error) {
+		lister, ok := c.(provider.FolderLister)
+		if !ok {
+			return errNotOffered
+		}
+		folders, err = lister.ListFolders(ctx, a)
+		return err
+	})
+	return folders, err
+}
+
+// Send sends a message as the mailbox's owner. Mail that was sent is not sent again: an error after the provider took it is not told as one.
+func (s *Service) Send(ctx context.Context, actor models.Actor, g models.Grant, d email.Draft) (email.Message, error) {
+	var m email.Message
+	err := s.with(ctx, actor, g, models.SendMessages, provider.SendMail, func(c provider.Connector, a provider.Account) (err error) {
+		sender, ok := c.(provider.Sender)
+		if !ok {
+			return errNotOffered
+		}
+		m, err = sender.Send(ctx, a, d)
+		return err
+	})
+	return m, err
+}
+
 // with checks that the actor and the grant may, then asks the provider. The grant's standing is read anew here, so that a revocation in another process counts from
 // its commit on. A revocation while the provider is answering closes the connection under it: then the answer is the revocation, not the broken line.
 func (s *Service) with(ctx context.Context, actor models.Actor, g models.Grant, p models.Permission, c provider.Capability, do func(provider.Connector, provider.Account) error) error {
