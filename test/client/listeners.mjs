@@ -4,13 +4,21 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { gunzipSync } from 'node:zlib';
 
+// listen waits for a port that another program is about to leave: the callback URI has a fixed one.
 async function listen(server, port, host) {
-  server.listen(port, host);
-  await once(server, 'listening');
-  return server.address().port;
+  for (const end = Date.now() + 60_000; ; ) {
+    try {
+      server.listen(port, host);
+      await once(server, 'listening');
+      return server.address().port;
+    } catch (error) {
+      if (error.code !== 'EADDRINUSE' || Date.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
 }
 
-// returned waits at the callback URI for one request and gives its query.
+// callbackServer waits at the callback URI; arrival visits an address there, as the browser would, and gives its query.
 export async function callbackServer(uri) {
   const at = new URL(uri);
   const waiting = [];

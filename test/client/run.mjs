@@ -62,7 +62,7 @@ try {
 } finally {
   if (status !== 0) {
     const text = Buffer.concat(log).toString();
-    console.error(`--- what the demo wrote, its last lines ---\n${text.split('\n').filter((line) => !/POSTERN_|\/signin|\/connect\//.test(line)).slice(-60).join('\n')}`);
+    console.error(`--- what the demo wrote, its last lines ---\n${text.split('\n').filter((line) => !/POSTERN_|\/signin|\/connect\/|password|level=INFO msg=request /.test(line)).slice(-40).join('\n')}`);
   }
   await stop();
 }
