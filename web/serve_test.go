@@ -29,6 +29,9 @@ func TestErrorsShowOnlyWhatIsPublic(t *testing.T) {
 	if strings.Count(s.log.String(), "does not exist") != 1 {
 		t.Errorf("the cause is not logged just once: %s", s.log)
 	}
+	if _, text := s.wants(t, 500, "GET", "/ours", ""); strings.Contains(text, "s3cr3t") {
+		t.Errorf("an internal fault shows its sentence: %s", text)
+	}
 	reply, _ := s.wants(t, 429, "GET", "/busy", "")
 	if reply.Header.Get("Retry-After") != "2" {
 		t.Errorf("Retry-After %q", reply.Header.Get("Retry-After"))
@@ -39,6 +42,7 @@ func TestBodyLimit(t *testing.T) {
 	s := newSite(t)
 	s.wants(t, 303, "POST", "/change", strings.Repeat("x", 1000), signedIn, sameOrigin)
 	s.wants(t, 413, "POST", "/change", strings.Repeat("x", 1001), signedIn, sameOrigin)
+	s.wants(t, 413, "POST", "/signin", strings.Repeat("x", 1001), sameOrigin) // also where nobody reads the body
 	unannounced := func(r *http.Request) {
 		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(strings.Repeat("x", 100_000))), -1
 	}

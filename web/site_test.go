@@ -140,6 +140,7 @@ func newSite(t *testing.T, changes ...change) *site {
 		}},
 		{Method: "GET", Path: "/panic", Permission: web.Public, Handler: func(echo.Context) error { panic("a token: s3cr3t") }},
 		{Method: "GET", Path: "/broken", Permission: web.Public, Handler: func(echo.Context) error { return errors.New("column s3cr3t does not exist") }},
+		{Method: "GET", Path: "/ours", Permission: web.Public, Handler: func(echo.Context) error { return fault.New(fault.Internal, "ours", "table s3cr3t is broken") }},
 		{Method: "GET", Path: "/busy", Permission: web.Public, Handler: func(echo.Context) error {
 			return fault.New(fault.Limited, "slow_down", "Wait.").RetryAfter(1500 * time.Millisecond)
 		}},

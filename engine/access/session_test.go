@@ -12,6 +12,7 @@ import (
 	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/secret"
 	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/models/store"
 )
 
 func TestSessionsEnd(t *testing.T) {
@@ -124,6 +125,23 @@ func TestChangesReachLiveSessions(t *testing.T) {
 	if n := len(w.entries("member.change_role")); n != 1 {
 		t.Errorf("%d member.change_role in the audit, want 1", n)
 	}
+}
+
+// The rows of ended sessions are deleted; should one survive on the way, epoch and lock still shut it.
+func TestEpochAndLockShutSessions(t *testing.T) {
+	w := newWorld(t)
+	actor, session, key := w.member(models.Support, models.TenantID{})
+	id, err := models.ParseID[models.MemberID](actor.ID)
+	w.fatal(err)
+	w.fatal(w.db.OnPlatform(ctx, "test", func(tx *store.Tx) error { return tx.RaiseSessionEpoch(id) }))
+	_, _, err = w.OpenSession(ctx, session)
+	w.wants(err, fault.Unproven, "session_ended")
+
+	session, _, err = w.signIn(key, secret.Text{})
+	w.fatal(err)
+	w.fatal(w.db.OnPlatform(ctx, "test", func(tx *store.Tx) error { return tx.MarkMemberDisabled(id, w.at) }))
+	_, _, err = w.OpenSession(ctx, session)
+	w.wants(err, fault.Unproven, "session_ended")
 }
 
 func TestPasskeysOfTheAccount(t *testing.T) {
