@@ -32,8 +32,25 @@ type Case struct {
 	Revoke func(testing.TB, provider.Account)
 	// SendTo is an address that takes mail; empty when sending is not tried.
 	SendTo string
-	// Lacks names the capabilities that the connector does not have: update, delete, folders, send.
+	// Lacks names the capabilities that the connector does not have: update, delete, folders, send; and archive, for a provider without
+	// a folder of that use.
 	Lacks []string
+
+	// What differs by nature between providers. The zero values are those of IMAP.
+
+	// Folder answers the id of what the suite calls INBOX, Sent, Trash and Archive; nil: these are the ids.
+	Folder func(a provider.Account, name string) string
+	// StableIDs: a message keeps its id when it moves. ManyFolders: it can be in several folders at once.
+	StableIDs, ManyFolders bool
+	// Everywhere: a list without a folder covers more than the inbox. The suite then names the inbox where it means it.
+	Everywhere bool
+}
+
+func (c Case) folder(a provider.Account, name string) string {
+	if c.Folder == nil {
+		return name
+	}
+	return c.Folder(a, name)
 }
 
 var base = time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
@@ -78,6 +95,9 @@ func ctx(t testing.TB) context.Context {
 
 func list(t testing.TB, c Case, a provider.Account, q email.Query) email.Page[email.Message] {
 	t.Helper()
+	if c.Everywhere && len(q.In) == 0 {
+		q.In = []string{c.folder(a, "INBOX")}
+	}
 	p, err := c.Connector.(provider.MessageLister).ListMessages(ctx(t), a, q)
 	if err != nil {
 		t.Fatalf("list %+v: %v", q, err)
@@ -176,7 +196,7 @@ func filters(t *testing.T, c Case) {
 		"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>Hi</p>\r\n--b\r\nContent-Type: application/pdf; name=\"r.pdf\"\r\nContent-Disposition: attachment; filename=\"r.pdf\"\r\nContent-Transfer-Encoding: base64\r\n\r\nJVBERi0xLjc=\r\n--b--\r\n"})
 	c.Deliver(t, a, "INBOX", Mail{Received: base.Add(10 * time.Hour), Raw: "From: Bob <bob@example.com>\r\nTo: zoe@example.com\r\nSubject: Re: Rechnung\r\nMessage-ID: <re1@x>\r\nIn-Reply-To: <root@x>\r\nReferences: <root@x>\r\n\r\nThanks\r\n"})
 	c.Deliver(t, a, "INBOX", Mail{Received: base.Add(11 * time.Hour), Raw: "From: Zoë <zoe@example.com>\r\nTo: bob@example.com\r\nSubject: Re: Rechnung\r\nMessage-ID: <re2@x>\r\nIn-Reply-To: <re1@x>\r\nReferences: <root@x> <re1@x>\r\n\r\nWelcome\r\n"})
-	c.Deliver(t, a, "Archive", Mail{Received: base, Raw: "From: old@example.com\r\nSubject: Old\r\n\r\nx\r\n"})
+	c.Deliver(t, a, c.folder(a, "Archive"), Mail{Received: base, Raw: "From: old@example.com\r\nSubject: Old\r\n\r\nx\r\n"})
 	yes, no := true, false
 	thread := list(t, c, a, email.Query{Limit: 1}).Items[0].ThreadID
 	for name, f := range map[string]struct {
@@ -189,7 +209,7 @@ func filters(t *testing.T, c Case) {
 		"any of three": {email.Query{Any: []string{"carl@example.com", "s1@example.com", "nobody@example.com"}}, 3}, "attachment": {email.Query{HasAttachment: &yes}, 1}, "no attachment": {email.Query{HasAttachment: &no}, 10},
 		"after": {email.Query{ReceivedAfter: base.Add(8 * time.Hour)}, 3}, "before": {email.Query{ReceivedBefore: base.Add(2 * time.Hour)}, 1}, "between": {email.Query{ReceivedAfter: base.Add(2 * time.Hour), ReceivedBefore: base.Add(5 * time.Hour)}, 2},
 		"thread": {email.Query{ThreadID: thread}, 3}, "no such thread": {email.Query{ThreadID: "tbm9uZQ"}, 0}, "both": {email.Query{Subject: "Message", Unread: &yes, Starred: &yes}, 1}, "quotes": {email.Query{Subject: `"\") OR ALL (`}, 0},
-		"in archive": {email.Query{In: []string{"Archive"}}, 1},
+		"in archive": {email.Query{In: []string{c.folder(a, "Archive")}}, 1},
 	} {
 		p := list(t, c, a, f.q)
 		if len(p.Items) != f.want || p.Next != "" {
@@ -319,7 +339,7 @@ func badQueries(t *testing.T, c Case) {
 	fill(t, c, a, 3)
 	next := list(t, c, a, email.Query{Limit: 1}).Next
 	for name, q := range map[string]email.Query{
-		"broken cursor": {Cursor: "AAAA"}, "random cursor": {Cursor: "%%%"}, "cursor of other filters": {Cursor: next, Subject: "x"}, "cursor of another folder": {Cursor: next, In: []string{"Sent"}}, "a message's id as cursor": {Cursor: list(t, c, a, email.Query{}).Items[0].ID},
+		"broken cursor": {Cursor: "AAAA"}, "random cursor": {Cursor: "%%%"}, "cursor of other filters": {Cursor: next, Subject: "x"}, "cursor of another folder": {Cursor: next, In: []string{c.folder(a, "Sent")}}, "a message's id as cursor": {Cursor: list(t, c, a, email.Query{}).Items[0].ID},
 		"negative limit": {Limit: -1}, "huge limit": {Limit: 100_000}, "injection": {Subject: "x\r\nA1 LOGOUT"}, "nul": {From: []string{"a\x00b"}}, "native and more": {Native: "ALL", Subject: "x"},
 	} {
 		if _, err := c.Connector.(provider.MessageLister).ListMessages(ctx(t), a, q); fault.KindOf(err) != fault.Invalid {
