@@ -584,10 +584,29 @@ CREATE TABLE public.inbound_endpoints (
     addresses text[] DEFAULT '{}'::text[] NOT NULL,
     created_at timestamp with time zone NOT NULL,
     disabled_at timestamp with time zone,
+    window_until timestamp with time zone,
     CONSTRAINT inbound_endpoints_kind_check CHECK ((kind = ANY (ARRAY['self'::text, 'v3'::text, 'standard'::text])))
 );
 
 ALTER TABLE ONLY public.inbound_endpoints FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: inbound_secrets; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.inbound_secrets (
+    endpoint_id uuid NOT NULL,
+    id uuid NOT NULL,
+    generation integer NOT NULL,
+    staged boolean DEFAULT false NOT NULL,
+    overlap_seconds integer DEFAULT 0 NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    valid_until timestamp with time zone,
+    last_accepted_at timestamp with time zone,
+    CONSTRAINT inbound_secrets_generation_check CHECK ((generation > 0)),
+    CONSTRAINT inbound_secrets_overlap_seconds_check CHECK (((overlap_seconds >= 0) AND (overlap_seconds <= 604800)))
+);
 
 
 --
@@ -839,6 +858,26 @@ CREATE TABLE public.token_families (
 );
 
 ALTER TABLE ONLY public.token_families FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: verification_counts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.verification_counts (
+    minute timestamp with time zone NOT NULL,
+    endpoint_id uuid NOT NULL,
+    reason text NOT NULL,
+    source text NOT NULL,
+    application_id uuid,
+    tenant_id uuid,
+    webhook_id uuid,
+    count bigint NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    CONSTRAINT verification_counts_count_check CHECK ((count > 0))
+);
+
+ALTER TABLE ONLY public.verification_counts FORCE ROW LEVEL SECURITY;
 
 
 --
@@ -1210,6 +1249,22 @@ ALTER TABLE ONLY public.inbound_endpoints
 
 
 --
+-- Name: inbound_secrets inbound_secrets_endpoint_id_generation_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.inbound_secrets
+    ADD CONSTRAINT inbound_secrets_endpoint_id_generation_key UNIQUE (endpoint_id, generation);
+
+
+--
+-- Name: inbound_secrets inbound_secrets_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.inbound_secrets
+    ADD CONSTRAINT inbound_secrets_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: inbound_seen inbound_seen_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1351,6 +1406,14 @@ ALTER TABLE ONLY public.tenants
 
 ALTER TABLE ONLY public.token_families
     ADD CONSTRAINT token_families_pkey PRIMARY KEY (tenant_id, id);
+
+
+--
+-- Name: verification_counts verification_counts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.verification_counts
+    ADD CONSTRAINT verification_counts_pkey PRIMARY KEY (minute, endpoint_id, reason);
 
 
 --
@@ -1562,6 +1625,13 @@ CREATE INDEX grants_pending ON public.grants USING btree (status_at) WHERE (stat
 --
 
 CREATE INDEX grants_unwell ON public.grants USING btree (status_at DESC) WHERE (status = 'invalid'::text);
+
+
+--
+-- Name: inbound_secrets_staged_once; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX inbound_secrets_staged_once ON public.inbound_secrets USING btree (endpoint_id) WHERE staged;
 
 
 --
@@ -2065,6 +2135,14 @@ ALTER TABLE ONLY public.inbound_endpoints
 
 
 --
+-- Name: inbound_secrets inbound_secrets_endpoint_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.inbound_secrets
+    ADD CONSTRAINT inbound_secrets_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES public.inbound_endpoints(id);
+
+
+--
 -- Name: invites invites_member_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2512,6 +2590,13 @@ CREATE POLICY platform ON public.token_families TO postern_platform USING (true)
 
 
 --
+-- Name: verification_counts platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.verification_counts TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
 -- Name: verifications platform; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -2550,6 +2635,13 @@ ALTER TABLE public.receipts ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY scope ON public.audit_entries TO postern_app USING (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application)))) WITH CHECK (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application))));
+
+
+--
+-- Name: verification_counts scope; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY scope ON public.verification_counts TO postern_app USING (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application))));
 
 
 --
@@ -2666,6 +2758,12 @@ ALTER TABLE public.tenants ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.token_families ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: verification_counts; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.verification_counts ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: verifications; Type: ROW SECURITY; Schema: public; Owner: -
@@ -3034,6 +3132,13 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.inbound_endpoints TO postern_p
 
 
 --
+-- Name: TABLE inbound_secrets; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.inbound_secrets TO postern_platform;
+
+
+--
 -- Name: TABLE inbound_seen; Type: ACL; Schema: public; Owner: -
 --
 
@@ -3156,6 +3261,14 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.tenants TO postern_platform;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.token_families TO postern_app;
 GRANT SELECT ON TABLE public.token_families TO postern_platform;
+
+
+--
+-- Name: TABLE verification_counts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.verification_counts TO postern_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.verification_counts TO postern_platform;
 
 
 --

@@ -13,6 +13,7 @@ type InboundEndpoint struct {
 	Addresses     Strings       `gorm:"column:addresses"`
 	CreatedAt     time.Time     `gorm:"column:created_at"`
 	DisabledAt    *time.Time    `gorm:"column:disabled_at"`
+	WindowUntil   *time.Time    `gorm:"column:window_until"` // end of a declared rotation of the sender's secret; nil: none
 }
 
 // TableName names the table.
@@ -43,3 +44,39 @@ type Verification struct {
 
 // TableName names the table.
 func (Verification) TableName() string { return "verifications" }
+
+// InboundSecret is one generation of a sender's secret: when it counts, not what it is. Its id is that of its sealed value.
+type InboundSecret struct {
+	EndpointID     EndpointID      `gorm:"column:endpoint_id"`
+	ID             WebhookSecretID `gorm:"column:id;primaryKey"`
+	Generation     int             `gorm:"column:generation"`
+	Staged         bool            `gorm:"column:staged"` // not seen yet; the first genuine call under it makes it the one in force
+	OverlapSeconds int             `gorm:"column:overlap_seconds"`
+	ValidFrom      time.Time       `gorm:"column:valid_from"`
+	ValidUntil     *time.Time      `gorm:"column:valid_until"` // nil: no end
+	LastAcceptedAt *time.Time      `gorm:"column:last_accepted_at"`
+}
+
+// TableName names the table.
+func (InboundSecret) TableName() string { return "inbound_secrets" }
+
+// Counts says whether the secret counts at now.
+func (s InboundSecret) Counts(now time.Time) bool {
+	return s.ValidUntil == nil || now.Before(*s.ValidUntil)
+}
+
+// RefusalCount is how many calls beyond a rate were refused for one reason at one endpoint in one minute. They have no rows of their own.
+type RefusalCount struct {
+	Minute        time.Time      `gorm:"column:minute"`
+	EndpointID    EndpointID     `gorm:"column:endpoint_id"` // zero: no such endpoint
+	Reason        string         `gorm:"column:reason"`
+	Source        string         `gorm:"column:source"`
+	ApplicationID *ApplicationID `gorm:"column:application_id"`
+	TenantID      *TenantID      `gorm:"column:tenant_id"`
+	WebhookID     *WebhookID     `gorm:"column:webhook_id"`
+	Count         int64          `gorm:"column:count"`
+	LastAt        time.Time      `gorm:"column:last_at"`
+}
+
+// TableName names the table.
+func (RefusalCount) TableName() string { return "verification_counts" }

@@ -16,9 +16,9 @@ var advices = []Advice{
 		"Give the sender the new secret before the overlap ends. After that, calls like this one are refused."},
 	{Duplicate, "Genuine, seen before", "The signature matches, and an event with this id was accepted earlier. It was answered with 200 and had no further effect.",
 		"Senders deliver at least once, so this is expected; many repeats say that an answer reaches the sender too late."},
-	{MissingSignature, "No signature", "The request had no X-Nylas-Signature header.",
+	{MissingSignature, "No signature", "The request had no X-Nylas-Signature header or, for a sender by Standard Webhooks, not all three of its headers.",
 		"If the sender is yours, check that a proxy between it and Postern does not strip the header. Otherwise somebody tried the address; nothing got in."},
-	{MalformedSignature, "Unreadable signature", "The signature header was not 64 hexadecimal digits, or it was there more than once.",
+	{MalformedSignature, "Unreadable signature", "The signature header was not 64 hexadecimal digits, or it was there more than once. For a sender by Standard Webhooks: id, time or signature could not be read.",
 		"Let the sender write HMAC-SHA256 in hexadecimal, not in base64, in one header and with nothing before it."},
 	{WrongSecret, "Wrong secret", "The signature matches the body under no secret of this endpoint.",
 		"Compare the secret that the sender uses with the one shown at the last rotation. If it is right, the sender signs other bytes than it sends. If you do not know the sender, somebody tried to forge an event; nothing got in."},
@@ -38,6 +38,12 @@ var advices = []Advice{
 		"Let the sender use gzip or none, and name it in Content-Encoding."},
 	{NotJSON, "Not an event", "The signature is good, but the body is not the JSON of an event: one object with an id and a type, each name once.",
 		"Ask whoever runs the sender what it sent: it knows the secret."},
+	{Stale, "Too old", "The signature is good, but the call names a time more than 5 minutes from Postern's own. A captured call that is sent again later looks like this.",
+		"Compare the clocks of the sender and of this machine. If both are right, somebody kept the call and sent it again; nothing got in."},
+	{Replayed, "Sent again unchanged", "The very same call, with the same signature, was accepted before. It was answered with 200 and had no further effect.",
+		"A network device that repeats requests does this now and then. Many of them say that somebody sends a captured call again; nothing got in."},
+	{RotationWindow, "Put off during a rotation", "No known secret explains the signature, and a rotation of the sender's secret is declared. The call was answered with 503, so that the sender tries again.",
+		"Enter the new secret before the window ends. The sender's next attempt is then accepted."},
 	{UnknownEndpoint, "No such endpoint", "The request went to an endpoint that does not exist or was turned off.",
 		"If the sender is yours, give it the endpoint's present address. Otherwise nothing."},
 }
@@ -61,4 +67,6 @@ func Reasons() []string {
 }
 
 // Sources lists what can stand as the source of a call.
-func Sources() []string { return []string{"self", unknownSource} }
+func Sources() []string {
+	return []string{selfKind, KindV3, KindStandard, receiverSource, unknownSource}
+}

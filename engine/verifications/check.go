@@ -37,6 +37,9 @@ const (
 	BadEncoding               = "bad_encoding"
 	NotJSON                   = "not_json"
 	UnknownEndpoint           = "unknown_endpoint"
+	Stale                     = "stale"           // Standard Webhooks: genuine, and too old or from the future
+	Replayed                  = "replayed"        // Standard Webhooks: the very same call again
+	RotationWindow            = "rotation_window" // no known secret explains it, while the sender's rotation is declared
 )
 
 // The representations of a body.
@@ -50,6 +53,7 @@ type Key struct {
 	Generation int
 	Secret     secret.Text
 	Until      *time.Time // nil: in force; else when it stops, or has stopped, to count
+	Staged     bool       // entered before the sender uses it
 }
 
 // Call is what came in.
@@ -58,6 +62,9 @@ type Call struct {
 	Oversize   bool   // there was more than MaxBody; Body is not looked at
 	Signatures []string
 	Encodings  []string // Content-Encoding
+	Standard   bool     // by Standard Webhooks: Signatures is Webhook-Signature, and the next two count
+	IDs        []string // Webhook-Id
+	Timestamps []string // Webhook-Timestamp
 }
 
 // Verdict is what a check found. It holds nothing of the body but the event's id and type, and these only when the signature is good.
@@ -69,11 +76,12 @@ type Verdict struct {
 	EventID        string
 	EventType      string
 	Time           time.Time // the event's own; zero: it says none
-	signature      []byte    // as presented; for the digest by which a genuine one is recognised
+	signature      []byte    // the one that is genuine, else the first presented; for the digest by which a genuine one is recognised
+	staged         bool      // made with a secret that the sender had not used before
 }
 
 // Check decides whether call was signed with one of keys, in this order: size, form of the header, HMAC-SHA256 over the raw bytes under every key
-// in constant time, and only for a genuine body decompression and parsing, both capped. It does not know of duplicates. With no key, or only empty
+// in constant time, for Standard Webhooks the age, and only for a genuine body decompression and parsing, both capped. It does not know of duplicates. With no key, or only empty
 // ones, nothing is genuine.
 //
 // One thing is looked at after a refusal: whether the signature covers the decompressed bytes, the commonest mistake of a sender. It changes
@@ -88,21 +96,23 @@ func Check(call Call, keys []Key, now time.Time) Verdict {
 	if encoding == compressed {
 		v.Representation = compressed
 	}
-	var reason string
-	if v.signature, reason = readSignature(call.Signatures); reason != "" {
+	p, reason := present(call)
+	if reason != "" {
 		v.Reason = reason
 		return v
 	}
-	match := matching(call.Body, v.signature, keys)
+	v.signature = p.signatures[0]
+	match := matching(p.text(call.Body), p.signatures, keys)
 	if match < 0 {
 		v.Reason = WrongSecret
-		if v.Representation == compressed && signsOpened(call.Body, v.signature, keys) {
+		if v.Representation == compressed && signsOpened(p.prefix, call.Body, p.signatures, keys) {
 			v.Reason = SignedOtherRepresentation
 		}
 		return v
 	}
 	k := keys[match]
-	v.Generation = k.Generation
+	v.Generation, v.staged = k.Generation, k.Staged
+	v.signature = mac(k.Secret, p.text(call.Body)) // of several that were presented, the one that is genuine
 	switch {
 	case k.Until == nil:
 		v.Reason = OK
@@ -111,6 +121,13 @@ func Check(call Call, keys []Key, now time.Time) Verdict {
 	default:
 		v.Reason = OldSecret
 		return v
+	}
+	if call.Standard {
+		v.EventID, v.Time = p.id, p.at
+		if age := now.Sub(p.at); age > tolerance || age < -tolerance {
+			v.Reason, v.EventID = Stale, ""
+			return v
+		}
 	}
 	return genuine(v, call.Body, encoding)
 }
@@ -130,12 +147,15 @@ func genuine(v Verdict, body []byte, encoding string) Verdict {
 		v.Reason = BadEncoding
 		return v
 	}
-	e, err := readEnvelope(body)
+	e, err := readEnvelope(body, v.EventID)
 	if err != nil {
-		v.Reason = NotJSON
+		v.Reason, v.EventID = NotJSON, ""
 		return v
 	}
-	v.Accepted, v.EventID, v.EventType, v.Time = true, e.id, e.kind, e.at
+	v.Accepted, v.EventID, v.EventType = true, e.id, e.kind
+	if v.Time.IsZero() {
+		v.Time = e.at
+	}
 	return v
 }
 
@@ -154,17 +174,25 @@ func readSignature(values []string) ([]byte, string) {
 	return signature, ""
 }
 
-// matching says which key made the signature; -1: none. The MAC is computed under every key and each comparison takes the same time, so
+// matching says which key made one of the signatures; -1: none. The MAC is computed under every key and each comparison takes the same time, so
 // neither the answer's delay nor its order tells how much of a signature is right or which key it was.
-func matching(body, signature []byte, keys []Key) int {
+func matching(text []byte, signatures [][]byte, keys []Key) int {
 	match := -1
 	for i, k := range keys {
 		if k.Secret.Empty() {
 			continue // an empty secret signs for everybody
 		}
 		h := hmac.New(sha256.New, []byte(k.Secret.Reveal()))
-		h.Write(body)
-		match = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(h.Sum(nil), signature), i, match)
+		h.Write(text)
+		for _, signature := range signatures {
+			match = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(h.Sum(nil), signature), i, match)
+		}
 	}
 	return match
+}
+
+func mac(key secret.Text, text []byte) []byte {
+	h := hmac.New(sha256.New, []byte(key.Reveal()))
+	h.Write(text)
+	return h.Sum(nil)
 }

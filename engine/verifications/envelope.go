@@ -24,8 +24,8 @@ type envelope struct {
 var errNotEnvelope = errors.New("not the JSON of an event")
 
 // readEnvelope reads a v3 envelope strictly: valid UTF-8, one object and nothing behind it, no name twice in any object (two readers could
-// choose differently), names spelled exactly. time may be seconds or RFC 3339, as senders differ, or absent.
-func readEnvelope(body []byte) (envelope, error) {
+// choose differently), names spelled exactly. time may be seconds or RFC 3339, as senders differ, or absent. With an id given, as Standard Webhooks has it in a header, any object will do and its own id is not looked at.
+func readEnvelope(body []byte, id string) (envelope, error) {
 	var e envelope
 	if !utf8.Valid(body) {
 		return e, errNotEnvelope
@@ -57,6 +57,13 @@ func readEnvelope(body []byte) (envelope, error) {
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return e, errNotEnvelope
+	}
+	if id != "" {
+		e.id = id
+		if !printable(e.kind) {
+			e.kind = "" // the scheme recommends a type and does not demand one
+		}
+		return e, nil
 	}
 	if !printable(e.id) || !printable(e.kind) {
 		return e, errNotEnvelope

@@ -52,9 +52,9 @@ func openedLimit(size int) int64 { return min(maxOpened, max(maxRatio*int64(size
 // maxDiagnosed bounds what is opened of a body that was refused already.
 const maxDiagnosed = 1 << 20
 
-// signsOpened says whether the signature covers the decompressed bytes. Nothing of them is kept: they stream through the MACs. A body whose
+// signsOpened says whether one of the signatures covers the decompressed bytes (after prefix, in Standard Webhooks). Nothing of them is kept: they stream through the MACs. A body whose
 // trailer names more than a small size is not opened at all, and one that lies about it is left at the limit.
-func signsOpened(body, signature []byte, keys []Key) bool {
+func signsOpened(prefix, body []byte, signatures [][]byte, keys []Key) bool {
 	limit := diagnosable(body)
 	if limit == 0 {
 		return false
@@ -70,6 +70,7 @@ func signsOpened(body, signature []byte, keys []Key) bool {
 			continue
 		}
 		h := hmac.New(sha256.New, []byte(k.Secret.Reveal()))
+		h.Write(prefix)
 		macs, all = append(macs, h), append(all, h)
 	}
 	if n, err := io.CopyN(io.MultiWriter(all...), r, limit+1); !errors.Is(err, io.EOF) || n > limit {
@@ -77,7 +78,9 @@ func signsOpened(body, signature []byte, keys []Key) bool {
 	}
 	found := false
 	for _, h := range macs {
-		found = hmac.Equal(h.Sum(nil), signature) || found
+		for _, signature := range signatures {
+			found = hmac.Equal(h.Sum(nil), signature) || found
+		}
 	}
 	return found
 }

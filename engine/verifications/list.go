@@ -1,8 +1,10 @@
 package verifications
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,7 +132,7 @@ type Count struct {
 	Count   int
 }
 
-// Counts counts per day and reason, the oldest day first; days without calls are left out. The window is the last 30 days where Since is
+// Counts counts, calls without a row of their own included, per day and reason, the oldest day first; days without calls are left out. The window is the last 30 days where Since is
 // zero, and 92 days at most.
 func (s *Service) Counts(ctx context.Context, actor models.Actor, f Filter) ([]Count, error) {
 	if f.Until.IsZero() {
@@ -149,9 +151,30 @@ func (s *Service) Counts(ctx context.Context, actor models.Actor, f Filter) ([]C
 		for i, r := range rows {
 			out[i] = Count{Day: r.Day.UTC(), Verdict: r.Verdict, Reason: r.Reason, Count: r.Count}
 		}
+		if err != nil {
+			return err
+		}
+		rows, err = tx.RefusalCounts(q)
+		for _, r := range rows {
+			out = added(out, Count{Day: r.Day.UTC(), Verdict: r.Verdict, Reason: r.Reason, Count: r.Count})
+		}
 		return err
 	})
+	slices.SortStableFunc(out, func(a, b Count) int {
+		return cmp.Or(a.Day.Compare(b.Day), cmp.Compare(a.Verdict, b.Verdict), cmp.Compare(a.Reason, b.Reason))
+	})
 	return out, err
+}
+
+// added adds c to the count of its day and reason.
+func added(counts []Count, c Count) []Count {
+	for i := range counts {
+		if counts[i].Day.Equal(c.Day) && counts[i].Verdict == c.Verdict && counts[i].Reason == c.Reason {
+			counts[i].Count += c.Count
+			return counts
+		}
+	}
+	return append(counts, c)
 }
 
 // Export gives each row that the actor may see to each, the newest first, page by page: no connection is held while a slow reader takes them. It

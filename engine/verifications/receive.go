@@ -9,16 +9,21 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/postern-mail/postern/engine/sealed"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
 )
 
-// Header names of a v3 sender.
+// signatureHeader is that of a v3 sender.
 const signatureHeader = "X-Nylas-Signature"
 
-// The sources of the log that are not a kind of endpoint.
-const unknownSource = "unknown"
+// The kinds of endpoints, and the sources of the log that are none.
+const (
+	selfKind       = "self"
+	KindV3         = "v3"       // Nylas' cloud, or another Postern
+	KindStandard   = "standard" // a sender by Standard Webhooks
+	receiverSource = "receiver" // the company's own receiver reports what it found
+	unknownSource  = "unknown"
+)
 
 // The two verdicts.
 const (
@@ -50,21 +55,24 @@ func (s *Service) Receive(ctx context.Context, r Request) (models.Verification, 
 	source, err := s.find(ctx, r.Endpoint)
 	if errors.Is(err, store.ErrNotFound) {
 		row.Reason = UnknownEndpoint
-		return s.note(ctx, row, nil)
+		return s.refuse(ctx, row, nil)
 	}
 	if err != nil {
 		return row, err
 	}
 	e := source.endpoint
 	row.Source, row.EndpointID, row.ApplicationID, row.WebhookID = e.Kind, &e.ID, &e.ApplicationID, e.WebhookID
+	if e.Kind != selfKind {
+		row.TenantID = e.TenantID
+	}
 	if len(e.Addresses) > 0 {
 		listed := within(e.Addresses, r.Addr)
 		if row.Listed = &listed; !listed {
 			row.Reason, row.Size = NotAllowlisted, max(r.Length, 0)
-			return s.note(ctx, row, nil)
+			return s.refuse(ctx, row, nil)
 		}
 	}
-	call, err := read(r)
+	call, err := take(r, e.Kind)
 	if err != nil {
 		return row, err
 	}
@@ -78,72 +86,24 @@ func (s *Service) Receive(ctx context.Context, r Request) (models.Verification, 
 	if !verdict.Time.IsZero() {
 		row.SkewMS = start.Sub(verdict.Time).Milliseconds()
 	}
-	if verdict.Accepted {
-		row.Verdict = accepted
-	}
-	return s.note(ctx, row, verdict.signature)
-}
-
-// source is an endpoint with what its sender may sign with.
-type source struct {
-	endpoint models.InboundEndpoint
-	rows     []models.WebhookSecret
-	keys     []Key
-}
-
-// find reads the endpoint and its secrets, anew for each call: a rotation in another process holds from the next call on.
-func (s *Service) find(ctx context.Context, text string) (source, error) {
-	var out source
-	id, err := models.ParseID[models.EndpointID](text)
-	if err != nil {
-		return out, store.ErrNotFound
-	}
-	err = s.store.OnPlatform(ctx, "an inbound call names an endpoint, not a tenant", func(tx *store.Tx) (err error) {
-		if out.endpoint, err = tx.InboundEndpoint(id); err != nil || out.endpoint.WebhookID == nil {
-			return err
+	if !verdict.Accepted {
+		// What the sender's new secret would explain is put off while its rotation is declared: refused for good, a genuine event could be lost.
+		if (row.Reason == WrongSecret || row.Reason == OldSecret) && e.WindowUntil != nil && start.Before(*e.WindowUntil) {
+			row.Reason = RotationWindow
 		}
-		out.rows, err = tx.WebhookSecrets(out.endpoint.ApplicationID, *out.endpoint.WebhookID)
-		return err
-	})
-	if err != nil {
-		return out, fmt.Errorf("find inbound endpoint: %w", err)
+		return s.refuse(ctx, row, verdict.signature)
 	}
-	out.keys, err = s.open(ctx, out.rows)
-	return out, err
+	row.Verdict = accepted
+	row, err = s.note(ctx, row, verdict.signature)
+	if err == nil && verdict.staged {
+		s.promote(ctx, e.ID, verdict.Generation)
+	}
+	return row, err
 }
 
-// open takes the secrets out of the vault: those that count, and the latest that ended. One whose sealed value is gone is left out.
-func (s *Service) open(ctx context.Context, rows []models.WebhookSecret) ([]Key, error) {
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	var keys []Key
-	ended := 0
-	err := s.store.InTenant(ctx, models.PlatformSpace, func(tx *store.Tx) error {
-		keys, ended = nil, 0
-		for _, row := range rows {
-			if !row.Signs(s.now()) {
-				if ended++; ended > endedKeys {
-					break
-				}
-			}
-			value, err := s.safe.Open(ctx, tx, models.PlatformSpace, sealed.Owner{Kind: sealed.WebhookSecretOwner, ID: row.ID.String()}, "secret")
-			if errors.Is(err, sealed.ErrAbsent) {
-				continue
-			}
-			if err != nil {
-				return fmt.Errorf("open generation %d of webhook %s: %w", row.Generation, row.WebhookID, err)
-			}
-			keys = append(keys, Key{Generation: row.Generation, Secret: value, Until: row.ValidUntil})
-		}
-		return nil
-	})
-	return keys, err
-}
-
-// read takes the body, up to one byte over the cap. A length over the cap is enough: then nothing is read.
-func read(r Request) (Call, error) {
-	call := Call{Signatures: r.Header.Values(signatureHeader), Encodings: r.Header.Values("Content-Encoding")}
+// take reads headers and body, the body up to one byte over the cap. A length over the cap is enough: then nothing is read.
+func take(r Request, kind string) (Call, error) {
+	call := callOf(r.Header, kind)
 	if r.Length > MaxBody {
 		call.Oversize = true
 		return call, nil
@@ -154,6 +114,15 @@ func read(r Request) (Call, error) {
 	}
 	call.Body, call.Oversize = body, len(body) > MaxBody
 	return call, nil
+}
+
+// callOf takes from the headers what a sender of this kind proves itself with.
+func callOf(header http.Header, kind string) Call {
+	call := Call{Signatures: header.Values(signatureHeader), Encodings: header.Values("Content-Encoding")}
+	if kind == KindStandard {
+		call.Standard, call.IDs, call.Timestamps, call.Signatures = true, header.Values(standardID), header.Values(standardTimestamp), header.Values(standardSignature)
+	}
+	return call
 }
 
 // note writes the row, and for a genuine event that it was seen, in one transaction.
@@ -201,11 +170,19 @@ func (s *Service) place(tx *store.Tx, v *models.Verification, signature []byte) 
 	if err != nil {
 		return err
 	}
-	if !first {
+	fresh, err := tx.NoteNewSignature(digest, v.At)
+	if err != nil {
+		return err
+	}
+	switch {
+	case v.Source == KindStandard && !fresh:
+		// Each attempt of a sender names its own time, so the same signature is the same call. It is answered like a duplicate: an event counts once.
+		v.Verdict, v.Reason = refused, Replayed
+	case !first:
 		v.Reason = Duplicate
 	}
-	if err := tx.NoteSignature(digest, v.At); err != nil {
-		return err
+	if v.Source != selfKind {
+		return tx.MarkInboundSecretAccepted(*v.EndpointID, v.Generation, v.At)
 	}
 	event, err := models.ParseID[models.EventID](v.EventID)
 	if err != nil || v.WebhookID == nil {

@@ -8,7 +8,9 @@ import (
 
 	"github.com/riverqueue/river"
 
+	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/sealed"
+	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
 )
 
@@ -16,6 +18,7 @@ import (
 type Config struct {
 	Store     *store.Store
 	Safe      *sealed.Safe
+	Audit     *audit.Keeper
 	DigestKey []byte // keys the digests of bodies and signatures; webhooks gets the same
 	Now       func() time.Time
 	Logger    *slog.Logger
@@ -25,14 +28,22 @@ type Config struct {
 type Service struct {
 	store     *store.Store
 	safe      *sealed.Safe
+	audit     *audit.Keeper
 	digestKey []byte
 	clock     func() time.Time
 	log       *slog.Logger
+
+	lookups  *conveyor[models.EndpointID, source]
+	refusals *conveyor[refusal, struct{}]
+	quota    quota
 }
 
 // New makes the service. It starts no work.
 func New(c Config) *Service {
-	return &Service{store: c.Store, safe: c.Safe, digestKey: c.DigestKey, clock: c.Now, log: c.Logger}
+	s := &Service{store: c.Store, safe: c.Safe, audit: c.Audit, digestKey: c.DigestKey, clock: c.Now, log: c.Logger}
+	s.lookups = &conveyor[models.EndpointID, source]{work: s.lookup}
+	s.refusals = &conveyor[refusal, struct{}]{work: s.count}
+	return s
 }
 
 // now is the time as the database keeps it.
@@ -41,6 +52,7 @@ func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microse
 const (
 	seenFor      = 30 * 24 * time.Hour // an event that comes again within it counts once
 	signatureFor = 8 * 24 * time.Hour
+	countsFor    = 400 * 24 * time.Hour
 	pruneBatch   = 5000
 )
 
@@ -66,14 +78,17 @@ func (w *pruneWorker) Work(ctx context.Context, _ *river.Job[prune]) error {
 				return err
 			}
 			signatures, err := tx.ForgetSignatures(s.now().Add(-signatureFor), pruneBatch)
+			if err != nil {
+				return err
+			}
 			most = max(events, signatures)
-			return err
+			return tx.ForgetRefusals(s.now().Add(-countsFor))
 		})
 		if err != nil {
 			return fmt.Errorf("prune: %w", err)
 		}
 		if most < pruneBatch {
-			return nil
+			return s.sweep(ctx)
 		}
 	}
 }

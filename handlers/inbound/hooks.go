@@ -74,14 +74,20 @@ func (d *Door) receive(c echo.Context) error {
 		c.Response().Header().Set("Retry-After", "5")
 		return c.NoContent(http.StatusServiceUnavailable)
 	}
-	return c.NoContent(status(v))
+	code := status(v)
+	if code == http.StatusServiceUnavailable {
+		c.Response().Header().Set("Retry-After", "60")
+	}
+	return c.NoContent(code)
 }
 
 // status is the answer to a verdict.
 func status(v models.Verification) int {
 	switch v.Reason {
-	case verifications.OK, verifications.OKPreviousSecret, verifications.Duplicate:
+	case verifications.OK, verifications.OKPreviousSecret, verifications.Duplicate, verifications.Replayed:
 		return http.StatusOK
+	case verifications.RotationWindow:
+		return http.StatusServiceUnavailable
 	case verifications.UnknownEndpoint:
 		return http.StatusNotFound
 	case verifications.Oversize, verifications.DecompressionBomb:

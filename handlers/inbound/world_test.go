@@ -97,7 +97,7 @@ func newWorld(t *testing.T) *world {
 	w.exec(`INSERT INTO applications (id, name, created_at, updated_at) VALUES ($1, 'an application', now(), now())`, w.app.String())
 	log := slog.New(slog.NewTextHandler(w.logged, nil))
 	digestKey := []byte("a key for digests in the tests...")
-	w.verifications = verifications.New(verifications.Config{Store: db.Store, Safe: safe, DigestKey: digestKey, Now: now, Logger: log})
+	w.verifications = verifications.New(verifications.Config{Store: db.Store, Safe: safe, Audit: audit.New(db.Store, now), DigestKey: digestKey, Now: now, Logger: log})
 	w.webhooks = webhooks.New(webhooks.Config{Store: db.Store, Safe: safe, Audit: audit.New(db.Store, now), Outbox: out, DigestKey: digestKey, PlainHTTP: true,
 		Guard: dial.New(dial.Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}), Now: now, Logger: log})
 

@@ -54,6 +54,11 @@ func (t *Tx) VerificationCounts(q VerificationQuery) ([]VerificationCount, error
 }
 
 func narrowVerifications(query *gorm.DB, q VerificationQuery) *gorm.DB {
+	return narrowBy(query, q, "at")
+}
+
+// narrowBy narrows a table of the log whose time is in the column named.
+func narrowBy(query *gorm.DB, q VerificationQuery, at string) *gorm.DB {
 	if !q.Application.IsZero() {
 		query = query.Where("application_id = ?", q.Application)
 	}
@@ -76,10 +81,10 @@ func narrowVerifications(query *gorm.DB, q VerificationQuery) *gorm.DB {
 		query = query.Where("event_id = ? AND event_id <> ''", q.EventID)
 	}
 	if !q.Since.IsZero() {
-		query = query.Where("at >= ?", q.Since)
+		query = query.Where(at+" >= ?", q.Since)
 	}
 	if !q.Until.IsZero() {
-		query = query.Where("at < ?", q.Until)
+		query = query.Where(at+" < ?", q.Until)
 	}
 	return query
 }
@@ -96,6 +101,43 @@ func (t *Tx) InsertVerification(v models.Verification) error {
 func (t *Tx) NoteSeen(endpoint models.EndpointID, event string, at time.Time) (bool, error) {
 	done := t.db.Exec("INSERT INTO inbound_seen (endpoint_id, event_id, seen_at) VALUES (?, ?, ?) ON CONFLICT (endpoint_id, event_id) DO NOTHING", endpoint, event, at)
 	return done.RowsAffected == 1, wrap(done.Error)
+}
+
+// NoteNewSignature is NoteSignature that says whether the signature is seen for the first time.
+func (t *Tx) NoteNewSignature(digest []byte, at time.Time) (bool, error) {
+	done := t.db.Exec("INSERT INTO known_signatures (seen_at, digest) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING", at, digest)
+	return done.RowsAffected == 1, wrap(done.Error)
+}
+
+// AddRefusals adds to what was counted of this reason, endpoint and minute.
+func (t *Tx) AddRefusals(c models.RefusalCount) error {
+	return wrap(t.db.Exec(`INSERT INTO verification_counts AS v (minute, endpoint_id, reason, source, application_id, tenant_id, webhook_id, count, last_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (minute, endpoint_id, reason)
+		DO UPDATE SET count = v.count + excluded.count, last_at = greatest(v.last_at, excluded.last_at)`,
+		c.Minute, c.EndpointID, c.Reason, c.Source, c.ApplicationID, c.TenantID, c.WebhookID, c.Count, c.LastAt).Error)
+}
+
+// Refusals lists what was counted beyond the log's rows, the newest minute first. An event's id narrows to nothing: nothing of a counted call is kept.
+func (t *Tx) Refusals(q VerificationQuery) ([]models.RefusalCount, error) {
+	return all[models.RefusalCount](narrowRefusals(t.db.Table("verification_counts"), q).Order("minute DESC, endpoint_id, reason").Limit(q.Limit))
+}
+
+// RefusalCounts counts per day what was counted beyond the log's rows.
+func (t *Tx) RefusalCounts(q VerificationQuery) ([]VerificationCount, error) {
+	return all[VerificationCount](narrowRefusals(t.db.Table("verification_counts"), q).
+		Select("date_trunc('day', minute, 'UTC') AS day, 'refused' AS verdict, reason, sum(count)::bigint AS count").
+		Group("1, 2, 3").Order("1, 2, 3"))
+}
+
+func narrowRefusals(query *gorm.DB, q VerificationQuery) *gorm.DB {
+	if q.EventID != "" || q.Verdict != "" && q.Verdict != "refused" {
+		return query.Where("false")
+	}
+	if !q.Since.IsZero() {
+		q.Since = q.Since.Truncate(time.Minute)
+	}
+	q.EventID, q.Verdict = "", ""
+	return narrowBy(query, q, "minute")
 }
 
 // NoteSignature records the digest of a genuine signature. Once is enough.
@@ -116,6 +158,11 @@ func (t *Tx) ForgetSeen(before time.Time, limit int) (int, error) {
 	done := t.db.Exec(`DELETE FROM inbound_seen WHERE (endpoint_id, event_id) IN
 		(SELECT endpoint_id, event_id FROM inbound_seen WHERE seen_at < ? ORDER BY seen_at LIMIT ?)`, before, limit)
 	return int(done.RowsAffected), wrap(done.Error)
+}
+
+// ForgetRefusals removes counts from before the time.
+func (t *Tx) ForgetRefusals(before time.Time) error {
+	return wrap(t.db.Exec("DELETE FROM verification_counts WHERE minute < ?", before).Error)
 }
 
 // ForgetSignatures removes the digests of signatures from before the time, at most limit of them, and says how many went.

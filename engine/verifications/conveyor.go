@@ -1,0 +1,76 @@
+package verifications
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// conveyor joins equal work of callers that come at the same time. While one load is under way, everybody who comes waits for the next
+// one, which begins after they came: they see nothing older than their own call, and however many there are, the work takes one connection
+// to the database. That is what keeps a flood of forged calls from starving the genuine ones.
+type conveyor[K comparable, V any] struct {
+	work func(ctx context.Context, asked map[K]int) (map[K]V, error) // asked: each key with how many asked for it
+
+	mu      sync.Mutex
+	next    *load[K, V]
+	running bool
+}
+
+type load[K comparable, V any] struct {
+	asked map[K]int
+	done  chan struct{}
+	found map[K]V
+	err   error
+}
+
+// loadTimeout bounds one load. Callers may give up earlier.
+const loadTimeout = 10 * time.Second
+
+// ask joins the next load and gives what it found for key; false where it found nothing.
+func (c *conveyor[K, V]) ask(ctx context.Context, key K) (V, bool, error) {
+	c.mu.Lock()
+	if c.next == nil {
+		c.next = &load[K, V]{asked: map[K]int{}, done: make(chan struct{})}
+	}
+	l := c.next
+	l.asked[key]++
+	if !c.running {
+		c.running = true
+		go c.run(context.WithoutCancel(ctx)) // it serves others too, who must not fail because this caller went away
+	}
+	c.mu.Unlock()
+	var none V
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		return none, false, ctx.Err()
+	}
+	if l.err != nil {
+		return none, false, l.err
+	}
+	v, found := l.found[key]
+	return v, found, nil
+}
+
+// run takes loads until there is none.
+func (c *conveyor[K, V]) run(ctx context.Context) {
+	for {
+		c.mu.Lock()
+		l := c.next
+		c.next = nil
+		if c.running = l != nil; !c.running {
+			c.mu.Unlock()
+			return
+		}
+		c.mu.Unlock()
+		c.carry(ctx, l)
+	}
+}
+
+func (c *conveyor[K, V]) carry(ctx context.Context, l *load[K, V]) {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	defer close(l.done)
+	l.found, l.err = c.work(ctx, l.asked)
+}
