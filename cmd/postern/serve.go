@@ -48,8 +48,10 @@ func serve(ctx context.Context, args []string, e env) int {
 		return fail(e, err)
 	}
 	defer p.engine.Close() //nolint:errcheck // the process ends
-	log.Info("postern is ready", "address", c.URL.String(), "listening", c.Addr, "region", c.Region)
-	if err := p.run(ctx, func() error { return nil }); err != nil {
+	if err := p.run(ctx, func() error {
+		log.Info("postern is ready", "address", c.URL.String(), "listening", c.Addr, "region", c.Region)
+		return nil
+	}); err != nil {
 		return fail(e, err)
 	}
 	return 0
