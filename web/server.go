@@ -136,6 +136,9 @@ func (s *Server) chain(d *Door, r Route) []echo.MiddlewareFunc {
 		limit = d.BodyLimit
 	}
 	chain := []echo.MiddlewareFunc{s.limitBody(limit)}
+	if d.Cookies {
+		chain = append(chain, keepOpener)
+	}
 	if d.Sessions {
 		chain = append(chain, s.loadSession)
 	}
@@ -192,3 +195,12 @@ var (
 	errSignIn      = fault.New(fault.Unproven, "sign_in_required", "")
 	errPermission  = fault.New(fault.Denied, "permission_missing", "")
 )
+
+// keepOpener leaves a page with the window that opened it. Programs run the hosted consent in a popup and are told of its end by that popup
+// (the opener's window.closed, postMessage): same-origin would part the two, and the program would see a window that was closed.
+func keepOpener(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Header().Set("Cross-Origin-Opener-Policy", "unsafe-none")
+		return next(c)
+	}
+}

@@ -69,7 +69,7 @@ func (s *Service) BeginAuth(ctx context.Context, r AuthRequest) (models.FlowID, 
 	}
 	f := models.ConnectFlow{ID: models.NewID[models.FlowID](s.clock()), ApplicationID: application, RedirectURI: callback.URL, Platform: callback.Platform, ClientState: r.State,
 		LoginHint: r.LoginHint, Prompt: r.Prompt, Challenge: r.CodeChallenge, Offline: r.AccessType == "offline", CreatedAt: s.now(), ExpiresAt: s.now().Add(flowLife),
-		UserAgent: r.UserAgent, Address: addr(r.Addr)}
+		UserAgent: agent(r.UserAgent), Address: addr(r.Addr)}
 	if bad := s.fillAuth(ctx, &f, r, app); bad != nil {
 		var known *fault.Error
 		if errors.As(bad, &known) && known.Kind == fault.Invalid {
@@ -179,6 +179,20 @@ func clip(text string) string {
 	return text
 }
 
+// agent makes a browser's name fit to be kept: it is foreign text.
+func agent(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+	if runes := []rune(text); len(runes) > 300 {
+		return string(runes[:300])
+	}
+	return text
+}
+
 func addr(a netip.Addr) string {
 	if !a.IsValid() {
 		return ""
@@ -191,11 +205,7 @@ func returnURL(f models.ConnectFlow, code, word, description string) string {
 	if f.RedirectURI == "" {
 		return ""
 	}
-	u, err := url.Parse(f.RedirectURI)
-	if err != nil {
-		return ""
-	}
-	q := u.Query()
+	q := url.Values{}
 	if code != "" {
 		q.Set("code", code)
 	} else {
@@ -206,8 +216,15 @@ func returnURL(f models.ConnectFlow, code, word, description string) string {
 	if f.ClientState != "" {
 		q.Set("state", f.ClientState)
 	}
-	u.RawQuery = q.Encode()
-	return u.String()
+	// The registered address stays as it is, byte for byte; ours is added behind it.
+	switch {
+	case strings.HasSuffix(f.RedirectURI, "?"), strings.HasSuffix(f.RedirectURI, "&"):
+		return f.RedirectURI + q.Encode()
+	case strings.Contains(f.RedirectURI, "?"):
+		return f.RedirectURI + "&" + q.Encode()
+	default:
+		return f.RedirectURI + "?" + q.Encode()
+	}
 }
 
 // Choice is one provider on the consent page.

@@ -5,10 +5,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/postern-mail/postern/engine/fault"
+	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
 )
@@ -216,7 +218,9 @@ func (s *Service) Update(ctx context.Context, actor models.Actor, id models.Gran
 			return ErrRevoked
 		}
 		if c.Settings != nil {
-			g.Settings = c.Settings
+			if g.Settings, err = settle(g.Settings, c.Settings); err != nil {
+				return err
+			}
 		}
 		if c.Scopes != nil {
 			g.ScopesRequested = c.Scopes
@@ -237,6 +241,29 @@ func (s *Service) Update(ctx context.Context, actor models.Actor, id models.Gran
 		return g, fmt.Errorf("update a grant: %w", err)
 	}
 	return g, nil
+}
+
+// servers are the settings that say where a stored credential is sent. They change by a new consent only: whoever could edit them would have the password sent to a server of
+// their own.
+var servers = []string{provider.IMAPHost, provider.IMAPPort, provider.IMAPTLS, provider.SMTPHost, provider.SMTPPort, provider.SMTPTLS, provider.SMTPUser, "ews_host", "ews_port"}
+
+var errServers = fault.New(fault.Invalid, "servers_are_fixed", "The mail servers of a connection cannot be edited. Reconnect the mailbox to change them.").At("settings")
+
+// settle replaces settings, all but the servers.
+func settle(before, after models.Settings) (models.Settings, error) {
+	out := models.Settings{}
+	for name, value := range after {
+		if slices.Contains(servers, name) && before[name] != value {
+			return before, errServers
+		}
+		out[name] = value
+	}
+	for _, name := range servers {
+		if value, ok := before[name]; ok {
+			out[name] = value
+		}
+	}
+	return out, nil
 }
 
 // absent says whether err means that there is no such row.

@@ -303,3 +303,28 @@ func TestARevokedGrantIsInvalidToPrograms(t *testing.T) {
 		}
 	}
 }
+
+// TestServersOfAGrantAreFixed: whoever may edit a grant must not be able to have its password sent elsewhere.
+func TestServersOfAGrantAreFixed(t *testing.T) {
+	w := newWorld(t)
+	g := w.connect("ada@sandbox.test", w.auth()).Grant
+	w.count(`WITH set AS (UPDATE grants SET settings = '{"imap_host": "mail.example.com"}' RETURNING 1) SELECT count(*) FROM set`)
+	for _, settings := range []models.Settings{{"imap_host": "evil.example"}, {"smtp_host": "evil.example"}, {"imap_tls": "none"}} {
+		if _, err := w.grants.Update(w.ctx, w.key, g.ID, grants.Change{Settings: settings}); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("%v: %v", settings, err)
+		}
+	}
+	now, err := w.grants.Update(w.ctx, w.key, g.ID, grants.Change{Settings: models.Settings{"note": "theirs"}})
+	w.must(err)
+	if now.Settings["imap_host"] != "mail.example.com" || now.Settings["note"] != "theirs" {
+		t.Errorf("settings became %v", now.Settings)
+	}
+}
+
+func TestDeletedConnectorStopsItsGrants(t *testing.T) {
+	w := newWorld(t)
+	g := w.connect("ada@sandbox.test", w.auth()).Grant
+	w.count(`WITH gone AS (DELETE FROM connectors RETURNING 1) SELECT count(*) FROM gone`)
+	_, err := w.mailbox.Messages(w.ctx, w.key, g, email.Query{Limit: 1})
+	wants(t, err, tokens.ErrCut)
+}

@@ -84,7 +84,7 @@ func (s *Service) bind(ctx context.Context, step Step) (models.ConnectFlow, erro
 		f := linkFlow(l)
 		now := s.now()
 		f.ID, f.BrowserHash, f.CreatedAt = models.NewID[models.FlowID](now), browser, now
-		f.Address, f.UserAgent = addr(step.Addr), step.UserAgent
+		f.Address, f.UserAgent = addr(step.Addr), agent(step.UserAgent)
 		f.ExpiresAt = now.Add(flowLife)
 		if l.ExpiresAt.Before(f.ExpiresAt) {
 			f.ExpiresAt = l.ExpiresAt

@@ -139,6 +139,9 @@ func (s *Service) with(ctx context.Context, actor models.Actor, g models.Grant, 
 	if !slices.Contains(provider.CapabilitiesOf(g.Provider, standing.ScopesGranted), c) {
 		return ErrCapability(c)
 	}
+	if err := s.tokens.Offered(ctx, g.ApplicationID, g.Provider); err != nil {
+		return err
+	}
 	connector, err := s.providers.Connector(g.Provider)
 	if err != nil {
 		return err

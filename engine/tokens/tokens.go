@@ -162,6 +162,18 @@ func (k *Keeper) App(ctx context.Context, application models.ApplicationID, name
 	return app, err
 }
 
+// Offered says whether an application still has a connector for a provider: deleting it stops all its grants at once.
+func (k *Keeper) Offered(ctx context.Context, application models.ApplicationID, name string) error {
+	err := k.Store.OnPlatform(ctx, "see whether a grant's connector is there", func(tx *store.Tx) error {
+		_, err := tx.Connector(application, name)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return ErrCut.Because(errors.New("the connector was deleted"))
+	}
+	return err
+}
+
 // Account makes what a connector needs to reach a mailbox. The credential is opened, and refreshed if need be, only when the connector asks for it.
 func (k *Keeper) Account(g models.Grant) provider.Account {
 	return provider.Account{

@@ -55,7 +55,7 @@ try {
     const cut = line.indexOf('=');
     return [line.slice(0, cut), line.slice(cut + 1)];
   }));
-  const suite = spawn(process.execPath, ['--test', '--test-reporter=spec', path.join(here, 'suite.test.mjs')], { cwd: here, stdio: 'inherit', env: { ...process.env, ...found } });
+  const suite = spawn(process.execPath, ['--test', '--test-reporter=spec', '--test-concurrency=1', path.join(here, 'suite.test.mjs'), path.join(here, 'popup.test.mjs')], { cwd: here, stdio: 'inherit', env: { ...process.env, ...found } });
   status = await new Promise((resolve) => suite.on('exit', (code) => resolve(code ?? 1)));
 } catch (error) {
   console.error(error.message);
