@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,8 @@ type Client struct {
 	Userinfo string
 	// Basic sends our client id and secret in a header instead of the body (RFC 6749 section 2.3.1).
 	Basic bool
+	// Ended are the provider's own error words, beside invalid_grant, for a grant that only a person can bring back.
+	Ended []string
 }
 
 var (
@@ -65,22 +68,29 @@ func (c *Client) Refresh(ctx context.Context, app provider.App, refresh secret.T
 }
 
 func (c *Client) token(ctx context.Context, app provider.App, form url.Values) (provider.Token, error) {
+	out, _, err := c.tokens(ctx, app, form)
+	return out, err
+}
+
+// tokens answers the id token as well, where there is one.
+func (c *Client) tokens(ctx context.Context, app provider.App, form url.Values) (provider.Token, secret.Text, error) {
 	status, after, body, err := c.post(ctx, c.Token, app, form)
 	if err != nil {
-		return provider.Token{}, err
+		return provider.Token{}, secret.Text{}, err
 	}
 	if status != http.StatusOK {
-		return provider.Token{}, refusal(status, after, body, form)
+		return provider.Token{}, secret.Text{}, c.refusal(status, after, body, form)
 	}
 	var t struct {
 		Access    string      `json:"access_token"`
 		Refresh   string      `json:"refresh_token"`
+		ID        string      `json:"id_token"`
 		Type      string      `json:"token_type"`
 		ExpiresIn json.Number `json:"expires_in"`
 		Scope     *string     `json:"scope"`
 	}
 	if err := json.Unmarshal(body, &t); err != nil || t.Access == "" || !strings.EqualFold(t.Type, "bearer") {
-		return provider.Token{}, errProvider.Because(errors.New("the token endpoint answered without a usable token"))
+		return provider.Token{}, secret.Text{}, errProvider.Because(errors.New("the token endpoint answered without a usable token"))
 	}
 	out := provider.Token{Access: secret.New(t.Access), Refresh: secret.New(t.Refresh)}
 	if n, err := strconv.ParseFloat(t.ExpiresIn.String(), 64); err == nil && n > 0 && n < 1e9 {
@@ -89,7 +99,7 @@ func (c *Client) token(ctx context.Context, app provider.App, form url.Values) (
 	if t.Scope != nil {
 		out.Scopes = append([]string{}, strings.Fields(strings.ReplaceAll(*t.Scope, ",", " "))...)
 	}
-	return out, nil
+	return out, secret.New(t.ID), nil
 }
 
 func (c *Client) now() time.Time {
@@ -178,12 +188,12 @@ func (c *Client) do(r *http.Request) (status int, after time.Duration, body []by
 }
 
 // refusal reads an error answer of a token endpoint (RFC 6749 section 5.2). Only invalid_grant says that the grant is over.
-func refusal(status int, after time.Duration, body []byte, form url.Values) error {
+func (c *Client) refusal(status int, after time.Duration, body []byte, form url.Values) error {
 	code, description := words(body, form)
 	switch {
 	case status == http.StatusTooManyRequests || status >= 500:
 		return passing(status, after)
-	case code == "invalid_grant":
+	case code == "invalid_grant" || code != "" && slices.Contains(c.Ended, code):
 		if description == "" {
 			description = code
 		}

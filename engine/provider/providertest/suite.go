@@ -44,6 +44,16 @@ type Case struct {
 	StableIDs, ManyFolders bool
 	// Everywhere: a list without a folder covers more than the inbox. The suite then names the inbox where it means it.
 	Everywhere bool
+	// OneBody: the provider keeps one form of a body, HTML, and names attachments in its own way.
+	OneBody bool
+}
+
+// says is whether a message's body is the text.
+func (c Case) says(m email.Message, text string) bool {
+	if c.OneBody {
+		return strings.Contains(m.Body(), text)
+	}
+	return strings.TrimSpace(m.Plain) == text
 }
 
 func (c Case) folder(a provider.Account, name string) string {
@@ -135,7 +145,8 @@ func newestFirst(t *testing.T, c Case) {
 		if m.Subject != fmt.Sprintf("Message %03d", n) || !m.Date.Equal(base.Add(time.Duration(n)*time.Hour)) || m.Unread != (n%2 == 0) || m.Starred != (n%3 == 0) || m.MessageID != fmt.Sprintf("n%d@example.com", n) {
 			t.Errorf("item %d: %+v", i, m)
 		}
-		if strings.TrimSpace(m.Plain) != fmt.Sprintf("Body of message %d, grüße.", n) || m.Snippet != strings.TrimSpace(m.Plain) || m.ThreadID == "" || len(m.Folders) != 1 {
+		body := fmt.Sprintf("Body of message %d, grüße.", n)
+		if !c.says(m, body) || m.Snippet != body || m.ThreadID == "" || len(m.Folders) != 1 {
 			t.Errorf("item %d: %+v", i, m)
 		}
 		if m.ID == "" || strings.ContainsAny(m.ID, "/+=?#% ") {
@@ -273,14 +284,14 @@ func large(t *testing.T, c Case) {
 		"--b\r\nContent-Type: application/zip; name=big.zip\r\nContent-Disposition: attachment; filename=big.zip\r\nContent-Transfer-Encoding: base64\r\n\r\n" + strings.Repeat(blob, 20_000) + "--b--\r\n"})
 	c.Deliver(t, a, "INBOX", Mail{Received: base, Raw: "From: a@example.com\r\n" + strings.Repeat("Received: from one by another with a long explanation of how it came\r\n", 1000) + "Subject: Long header\r\n\r\nend\r\n"})
 	p := list(t, c, a, email.Query{})
-	if len(p.Items) != 2 || p.Items[0].Subject != "Long header" || strings.TrimSpace(p.Items[0].Plain) != "end" {
+	if len(p.Items) != 2 || p.Items[0].Subject != "Long header" || !c.says(p.Items[0], "end") {
 		t.Fatalf("%d items: %q %q", len(p.Items), p.Items[0].Subject, p.Items[0].Plain)
 	}
 	m := p.Items[1]
-	if !strings.HasPrefix(m.Plain, "ü A line") || len(m.Plain) < len(text) || !strings.Contains(m.HTML, "short") {
+	if !c.OneBody && (!strings.HasPrefix(m.Plain, "ü A line") || len(m.Plain) < len(text)) || !strings.Contains(m.HTML, "short") {
 		t.Errorf("text: %d bytes, html %q", len(m.Plain), m.HTML)
 	}
-	if len(m.Attachments) != 1 || m.Attachments[0].Filename != "big.zip" || m.Attachments[0].ID != "2" || m.Attachments[0].Size < 1_139_990 || m.Attachments[0].Size > 1_140_010 {
+	if len(m.Attachments) != 1 || m.Attachments[0].Filename != "big.zip" || m.Attachments[0].ID == "" || !c.OneBody && m.Attachments[0].ID != "2" || m.Attachments[0].Size < 1_139_990 || m.Attachments[0].Size > 1_140_010 {
 		t.Errorf("%+v", m.Attachments)
 	}
 }
@@ -308,7 +319,7 @@ func odd(t *testing.T, c Case) {
 			t.Errorf("thread of %q: %d messages", m.Subject, len(got.Items))
 		}
 	}
-	if p.Items[1].Subject != "café" || strings.TrimSpace(p.Items[1].Plain) != "café" || p.Items[2].Subject != "日本" {
+	if p.Items[1].Subject != "café" || !c.says(p.Items[1], "café") || p.Items[2].Subject != "日本" {
 		t.Errorf("%q %q %q", p.Items[1].Subject, p.Items[1].Plain, p.Items[2].Subject)
 	}
 }
