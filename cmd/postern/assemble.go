@@ -33,6 +33,7 @@ import (
 type process struct {
 	config       *config
 	engine       *engine.Engine
+	providers    *provider.Set
 	installation engine.Installation
 	server       *web.Server
 	log          *slog.Logger
@@ -109,12 +110,13 @@ func assemble(ctx context.Context, c *config, dsn string, kek vault.KEK, x extra
 	if x.connectors != nil {
 		connectors = append(connectors, x.connectors(guard)...)
 	}
+	set := provider.NewSet(guard, connectors...)
 	e, err := engine.New(ctx, engine.Config{DSN: dsn, Installation: installation, KEK: kek, BaseURL: c.URL, Company: c.Company, Demo: x.demo, PlainHTTP: x.demo || c.URL.Scheme == "http",
-		Guard: guard, Providers: provider.NewSet(guard, connectors...), Addresses: c.EgressAddresses, Now: time.Now, Log: log})
+		Guard: guard, Providers: set, Addresses: c.EgressAddresses, Now: time.Now, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	p := &process{config: c, engine: e, installation: installation, log: log}
+	p := &process{config: c, engine: e, providers: set, installation: installation, log: log}
 	p.mount(x)
 	return p, nil
 }
@@ -131,7 +133,7 @@ func (p *process) mount(x extras) {
 	p.server.Mount(consent.New(consent.Config{Grants: e.Grants, Server: p.server, Company: c.Company, Region: c.Region, Demo: x.demo, Now: time.Now}).Web())
 	p.server.Mount(inbound.New(e.Verifications, p.log).Web())
 	p.server.Mount(portal.New(portal.Config{Access: e.Access, Applications: e.Applications, Tenants: e.Tenants, Grants: e.Grants, Webhooks: e.Webhooks, Verifications: e.Verifications,
-		Audit: e.Audit, Server: p.server, Company: c.Company, Region: c.Region, Demo: x.demo, Now: time.Now}).Web())
+		Audit: e.Audit, AuditLog: e.AuditLog, Providers: p.providers, Server: p.server, Company: c.Company, Region: c.Region, Demo: x.demo, Now: time.Now}).Web())
 }
 
 // selfCheckEvery is how often a missing self-check is tried again.

@@ -2,12 +2,14 @@ package audit
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/postern-mail/postern/models"
@@ -135,6 +137,7 @@ type Standing struct {
 	Checkpoint models.Checkpoint // zero Size: none yet
 	Waiting    int               // entries that the sequencer has not taken
 	Key        string            // with which anybody checks a checkpoint
+	Holds      bool              // the checkpoint's signature is ours, and its root is that of the stored tree. Entries are not read: that is Verify's
 }
 
 // Standing tells the newest checkpoint and what waits.
@@ -146,7 +149,10 @@ func (l *Log) Standing(ctx context.Context) (Standing, error) {
 		}
 		s.Checkpoint, err = tx.LatestCheckpoint()
 		if errors.Is(err, store.ErrNotFound) {
-			err = nil
+			return nil
+		}
+		if err == nil {
+			s.Holds, err = l.holds(tx, s.Checkpoint)
 		}
 		return err
 	})
@@ -154,4 +160,17 @@ func (l *Log) Standing(ctx context.Context) (Standing, error) {
 		return s, fmt.Errorf("read the state of the audit log: %w", err)
 	}
 	return s, nil
+}
+
+func (l *Log) holds(tx *store.Tx, c models.Checkpoint) (bool, error) {
+	verifier, err := note.NewVerifier(l.signer.public())
+	if err != nil {
+		return false, err
+	}
+	size, root, err := open(c.Note, verifier)
+	if err != nil || size != c.Size {
+		return false, nil //nolint:nilerr // a note that does not open is the answer
+	}
+	grown, err := tlog.TreeHash(c.Size, &tree{tx: tx, first: 1 << 62})
+	return err == nil && grown == root && bytes.Equal(root[:], c.Root), err
 }

@@ -176,10 +176,22 @@ func TestRewrittenDatabaseIsFound(t *testing.T) {
 		w := newWorld(t)
 		w.write(w.a, 8)
 		w.sequence()
+		if s, err := w.log.Standing(w.ctx); err != nil || !s.Holds || s.Waiting != 0 {
+			t.Errorf("a log in order: %+v, %v", s, err)
+		}
 		w.owner(rewrite)
 		_, err := audit.Verify(strings.NewReader(w.export(models.TenantID{})), w.key(), "")
 		if !isBroken(err) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+	{
+		w := newWorld(t)
+		w.write(w.a, 8)
+		w.sequence()
+		w.owner(`ALTER TABLE audit_hashes DISABLE TRIGGER ALL; UPDATE audit_hashes SET hash = sha256('x') WHERE index = (SELECT max(index) FROM audit_hashes)`)
+		if s, err := w.log.Standing(w.ctx); err != nil || s.Holds {
+			t.Errorf("a damaged tree holds: %+v, %v", s, err)
 		}
 	}
 	// The database is rewound to before some entries, and goes on: a new history with a valid signature. Only a checkpoint kept outside tells.

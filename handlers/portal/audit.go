@@ -1,6 +1,8 @@
 package portal
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -42,6 +44,25 @@ func actions() []choice {
 
 var auditOutcomes = []choice{{models.OutcomeDone, "Done"}, {models.OutcomeRefused, "Refused"}, {models.OutcomeFailed, "Failed"}}
 
+// proof says where the log of the entries stands. Its state is the platform's: a customer is shown none.
+func (p *Portal) proof(ctx context.Context, actor models.Actor) (pages.ProofView, error) {
+	if p.AuditLog == nil || !actor.Platform() {
+		return pages.ProofView{}, nil
+	}
+	s, err := p.AuditLog.Standing(ctx)
+	if err != nil {
+		return pages.ProofView{}, err
+	}
+	v := pages.ProofView{State: "met", Checked: p.Now(), Text: fmt.Sprintf("%d entries are in the signed log, %d wait to be. The last signature holds. Check every entry yourself: postern audit export, then postern audit verify.", s.Checkpoint.Size, s.Waiting)}
+	switch {
+	case s.Checkpoint.Size == 0:
+		v.State, v.Text = "not_claimed", "Nothing has been signed yet. Entries are signed within a second while a Postern runs."
+	case !s.Holds:
+		v.State, v.Text = "not_met", "The last signature does not match the stored log. Somebody changed it past Postern: export it now, and compare with a checkpoint that you kept."
+	}
+	return v, nil
+}
+
 func (p *Portal) auditList(c echo.Context) error {
 	ctx, actor, l := c.Request().Context(), web.Actor(c), readAuditList(c)
 	f, err := p.auditFilter(l)
@@ -75,6 +96,9 @@ func (p *Portal) auditList(c echo.Context) error {
 		Export: ui.ExportView{CSV: l.export("/audit/export.csv"), JSON: l.export("/audit/export.json")},
 		Filters: l.view("Who did it", filter{"action", "Act", actions()}, filter{"outcome", "Outcome", auditOutcomes}, filter{"since", "Time", spans},
 			filter{"object", "Object", nil}, filter{"tenant", "Tenant", nil})}
+	if view.Proof, err = p.proof(ctx, actor); err != nil {
+		return err
+	}
 	// The audit pages both ways by itself.
 	if n := len(found.Entries); n > 0 {
 		view.Pages = ui.PagesView{From: 1, To: n}

@@ -14,7 +14,7 @@ import (
 	"github.com/postern-mail/postern/web"
 )
 
-// Config is what the portal is made of. Everything is required but Providers.
+// Config is what the portal is made of. Everything is required but Providers and AuditLog.
 type Config struct {
 	Server        *web.Server
 	Access        *access.Service
@@ -24,6 +24,7 @@ type Config struct {
 	Webhooks      *webhooks.Service
 	Verifications *verifications.Service
 	Audit         *audit.Keeper
+	AuditLog      *audit.Log    // nil: the audit page says nothing of its proof
 	Providers     *provider.Set // which providers can be set up; nil: all that are known
 	Company       string        // who runs this Postern
 	Region        string        // us or eu
