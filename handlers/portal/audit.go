@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -45,7 +46,7 @@ func actions() []choice {
 var auditOutcomes = []choice{{models.OutcomeDone, "Done"}, {models.OutcomeRefused, "Refused"}, {models.OutcomeFailed, "Failed"}}
 
 // proof says where the log of the entries stands. Its state is the platform's: a customer is shown none.
-func (p *Portal) proof(ctx context.Context, actor models.Actor) (pages.ProofView, error) {
+func (p *Portal) proof(ctx context.Context, actor models.Actor, now time.Time) (pages.ProofView, error) {
 	if p.AuditLog == nil || !actor.Platform() {
 		return pages.ProofView{}, nil
 	}
@@ -53,7 +54,7 @@ func (p *Portal) proof(ctx context.Context, actor models.Actor) (pages.ProofView
 	if err != nil {
 		return pages.ProofView{}, err
 	}
-	v := pages.ProofView{State: "met", Checked: p.Now(), Text: fmt.Sprintf("%d entries are in the signed log, %d wait to be. The last signature holds. Check every entry yourself: postern audit export, then postern audit verify.", s.Checkpoint.Size, s.Waiting)}
+	v := pages.ProofView{State: "met", Checked: now, Text: fmt.Sprintf("%d entries are in the signed log, %d wait to be. The last signature holds. Check every entry yourself: postern audit export, then postern audit verify.", s.Checkpoint.Size, s.Waiting)}
 	switch {
 	case s.Checkpoint.Size == 0:
 		v.State, v.Text = "not_claimed", "Nothing has been signed yet. Entries are signed within a second while a Postern runs."
@@ -96,7 +97,7 @@ func (p *Portal) auditList(c echo.Context) error {
 		Export: ui.ExportView{CSV: l.export("/audit/export.csv"), JSON: l.export("/audit/export.json")},
 		Filters: l.view("Who did it", filter{"action", "Act", actions()}, filter{"outcome", "Outcome", auditOutcomes}, filter{"since", "Time", spans},
 			filter{"object", "Object", nil}, filter{"tenant", "Tenant", nil})}
-	if view.Proof, err = p.proof(ctx, actor); err != nil {
+	if view.Proof, err = p.proof(ctx, actor, page.Now); err != nil {
 		return err
 	}
 	// The audit pages both ways by itself.
