@@ -18,7 +18,11 @@ import (
 	"github.com/postern-mail/postern/engine"
 	"github.com/postern-mail/postern/engine/dial"
 	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/provider/gmail"
+	"github.com/postern-mail/postern/engine/provider/graph"
+	"github.com/postern-mail/postern/engine/provider/icloud"
 	"github.com/postern-mail/postern/engine/provider/imap"
+	"github.com/postern-mail/postern/engine/provider/yahoo"
 	"github.com/postern-mail/postern/engine/vault"
 	"github.com/postern-mail/postern/handlers/consent"
 	"github.com/postern-mail/postern/handlers/inbound"
@@ -96,6 +100,17 @@ func database(ctx context.Context, c *config, join bool, log *slog.Logger) (runn
 // errDatabaseEnded is a private Postgres that stopped under a running program.
 var errDatabaseEnded = errors.New("the private Postgres has ended; its log is in the data folder. Start Postern again")
 
+// reach makes the connectors of this build. An address that the operator did not change is the provider's public one.
+func reach(guard *dial.Guard, at providers) []provider.Connector {
+	return []provider.Connector{
+		imap.New(imap.Config{Guard: guard, Now: time.Now}),
+		gmail.New(gmail.Config{Guard: guard, Now: time.Now, AuthURL: at.Google.AuthURL, TokenURL: at.Google.TokenURL, RevokeURL: at.Google.RevokeURL, UserinfoURL: at.Google.UserinfoURL, APIURL: at.Google.APIURL}),
+		graph.New(graph.Config{Guard: guard, Now: time.Now, AuthURL: at.Microsoft.AuthURL, TokenURL: at.Microsoft.TokenURL, AdminConsentURL: at.Microsoft.AdminConsentURL, GraphURL: at.Microsoft.GraphURL}),
+		yahoo.New(yahoo.Config{Guard: guard, Now: time.Now, AuthURL: at.Yahoo.AuthURL, TokenURL: at.Yahoo.TokenURL, IMAPAddr: at.Yahoo.IMAPAddr, SMTPAddr: at.Yahoo.SMTPAddr}),
+		icloud.New(icloud.Config{Guard: guard, Now: time.Now, IMAPAddr: at.ICloud.IMAPAddr, SMTPAddr: at.ICloud.SMTPAddr}),
+	}
+}
+
 // assemble prepares the database and wires the engine and the doors. Nothing listens yet.
 func assemble(ctx context.Context, c *config, dsn string, kek vault.KEK, x extras, log *slog.Logger) (*process, error) {
 	if err := static.Ready(); err != nil {
@@ -106,7 +121,7 @@ func assemble(ctx context.Context, c *config, dsn string, kek vault.KEK, x extra
 		return nil, err
 	}
 	guard := dial.New(dial.Config{Allow: append(c.EgressAllow, x.allow...), Roots: c.EgressRoots, Now: time.Now})
-	connectors := []provider.Connector{imap.New(imap.Config{Guard: guard, Now: time.Now})}
+	connectors := reach(guard, c.Providers)
 	if x.connectors != nil {
 		connectors = append(connectors, x.connectors(guard)...)
 	}

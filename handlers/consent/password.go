@@ -37,7 +37,7 @@ func (d *Door) passwordSubmit(c echo.Context) error {
 			login.Settings[setting] = value
 		}
 	}
-	if login.Settings["imap_host"] == "" { // a port or protection alone says nothing: the servers are looked for
+	if login.Settings["imap_host"] == "" && login.Settings["ews_host"] == "" { // a port or protection alone says nothing: the servers are looked for
 		login.Settings = map[string]string{}
 	}
 	done, err := d.Grants.Submit(c.Request().Context(), login)
@@ -71,14 +71,35 @@ func (d *Door) passwordForm(c echo.Context, status int, id models.FlowID, mistak
 			mistakes[i].Field = "smtp_security"
 		}
 	}
-	v := consent.PasswordView{Ask: d.ask(asked), Provider: d.label(asked, f.Provider), Title: "Connect your mailbox", PasswordName: "Password", AskUsername: true,
-		PasswordHelp: "Use an app password if your provider offers one: it opens mail and nothing else, and can be withdrawn alone.",
-		Guidance: []string{"A password opens the whole mailbox. " + asked.Application.Name + " gets it never, and can do only what is listed here.", "Type the address of the mailbox and its password. We look for its mail server and try both before anything is kept.",
-			"If the server is not found, open the server settings and type what your provider or administrator gives for IMAP and SMTP."},
-		Address: address, Fixed: f.ExpectedEmail != "", Username: c.FormValue("username"), Action: flowPath(id) + "/password", CancelURL: flowPath(id) + "/cancel", Errors: mistakes,
-		Servers: consent.ServersView{Ask: true, Open: len(mistakes) > 0, IMAPHost: c.FormValue("imap_host"), IMAPPort: c.FormValue("imap_port"), IMAPSecurity: security(c.FormValue("imap_security")),
-			SMTPHost: c.FormValue("smtp_host"), SMTPPort: c.FormValue("smtp_port"), SMTPSecurity: security(c.FormValue("smtp_security"))}}
+	v := guidance(f.Provider, asked.Application.Name)
+	v.Ask, v.Provider, v.Address, v.Fixed, v.Username = d.ask(asked), d.label(asked, f.Provider), address, f.ExpectedEmail != "", c.FormValue("username")
+	v.Action, v.CancelURL, v.Errors = flowPath(id)+"/password", flowPath(id)+"/cancel", mistakes
+	if v.Servers.Ask {
+		v.Servers = consent.ServersView{Ask: true, Open: len(mistakes) > 0, IMAPHost: c.FormValue("imap_host"), IMAPPort: c.FormValue("imap_port"), IMAPSecurity: security(c.FormValue("imap_security")),
+			SMTPHost: c.FormValue("smtp_host"), SMTPPort: c.FormValue("smtp_port"), SMTPSecurity: security(c.FormValue("smtp_security"))}
+	}
+	v.Exchange = c.FormValue("exchange_host")
 	return web.Render(c, status, consent.Password(d.page(c, v.Title, false), v))
+}
+
+// guidance is what the form of each provider says and asks.
+func guidance(name, application string) consent.PasswordView {
+	reach := "A password opens the whole mailbox. " + application + " never gets it, and can do only what is listed here."
+	switch name {
+	case "icloud":
+		return consent.PasswordView{Title: "Connect your iCloud mailbox", PasswordName: "App-specific password", PasswordHelp: "It looks like abcd-efgh-ijkl-mnop. Your Apple Account password does not work here.",
+			Guidance:    []string{"Open your Apple Account page and sign in.", "Go to Sign-In and Security, then App-Specific Passwords, and make one. Name it after " + application + ".", "Copy it here. You can remove it on the same page at any time.", reach},
+			GuidanceURL: "https://account.apple.com/", GuidanceText: "Open account.apple.com"}
+	case "ews":
+		return consent.PasswordView{Title: "Connect your Exchange mailbox", PasswordName: "Password", PasswordHelp: "The one you sign in to Exchange with.", AskUsername: true, AskExchange: true,
+			Guidance: []string{"This is for an Exchange server that your organisation runs itself. A mailbox in Microsoft 365 is connected through Microsoft.",
+				"Leave the server empty and we look for it by your address; if it is not found, ask your administrator for its name.", reach}}
+	default:
+		return consent.PasswordView{Title: "Connect your mailbox", PasswordName: "Password", AskUsername: true, Servers: consent.ServersView{Ask: true},
+			PasswordHelp: "Use an app password if your provider offers one: it opens mail and nothing else, and can be withdrawn alone.",
+			Guidance: []string{reach, "Type the address of the mailbox and its password. We look for its mail server and try both before anything is kept.",
+				"If the server is not found, open the server settings and type what your provider or administrator gives for IMAP and SMTP."}}
+	}
 }
 
 func security(chosen string) []ui.OptionView {
