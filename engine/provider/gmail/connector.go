@@ -50,6 +50,7 @@ type Connector struct {
 	signIn *http.Client
 	api    *api.Service
 	now    func() time.Time
+	pause1 time.Duration // before the first repetition
 
 	mu       sync.Mutex
 	sessions map[string]*session
@@ -69,7 +70,7 @@ var (
 
 // New makes the connector.
 func New(c Config) *Connector {
-	out := &Connector{now: c.Now, revoke: cmp.Or(c.RevokeURL, revokeURL), signIn: c.Guard.HTTPClient(dial.Provider, signInTimeout), sessions: map[string]*session{}, sweepAt: fewSessions}
+	out := &Connector{now: c.Now, revoke: cmp.Or(c.RevokeURL, revokeURL), signIn: c.Guard.HTTPClient(dial.Provider, signInTimeout), sessions: map[string]*session{}, sweepAt: fewSessions, pause1: firstPause}
 	if out.now == nil {
 		out.now = time.Now
 	}

@@ -215,7 +215,7 @@ func (r *reader) read(ctx context.Context, g *api.Message, want email.Fields, no
 			return err
 		})
 		if err != nil {
-			return email.Message{}, err
+			return email.Message{}, absent(err)
 		}
 		bodies[t.path] = decode(body.Data, t.charset)
 	}

@@ -142,7 +142,7 @@ func (s *session) forget(token secret.Text) {
 // call does one exchange with the API. A refused token is replaced once; what only reads is tried again after a rate limit or a
 // failure, with growing pauses. do is Google's generated call; its error never leaves as it is, because it holds the answer's body.
 func (s *session) call(ctx context.Context, a provider.Account, reads bool, do func(context.Context) error) error {
-	pause := firstPause
+	pause := s.c.pause1
 	renewed := false
 	for try := 1; ; try++ {
 		token, err := s.credential(ctx, a)

@@ -214,6 +214,9 @@ func (g *GoogleServer) Fail(f GoogleFault) {
 	g.faults = append(g.faults, &f)
 }
 
+// Heal takes back every fault that has not struck.
+func (g *GoogleServer) Heal() { g.mu.Lock(); g.faults = nil; g.mu.Unlock() }
+
 // Seen counts the requests whose method and path hold part.
 func (g *GoogleServer) Seen(part string) int {
 	g.mu.Lock()

@@ -1,0 +1,360 @@
+package gmail_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/postern-mail/postern/engine/email"
+	"github.com/postern-mail/postern/engine/fault"
+	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/provider/gmail"
+	"github.com/postern-mail/postern/engine/provider/providertest"
+	"github.com/postern-mail/postern/engine/secret"
+)
+
+var noon = time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
+
+type mailbox struct {
+	*testing.T
+	g     *providertest.GoogleServer
+	c     *gmail.Connector
+	a     provider.Account
+	u     *providertest.GoogleUser
+	app   provider.App
+	token provider.Token
+}
+
+func newMailbox(t *testing.T) *mailbox {
+	g := providertest.Google(t)
+	app := g.App(callback)
+	a, u, token := g.Account(app)
+	c := connector(g)
+	c.Hurry()
+	return &mailbox{t, g, c, a, u, app, token}
+}
+
+func (b *mailbox) deliver(folder, subject string, extra ...string) {
+	b.g.Deliver(b, b.a, folder, providertest.Mail{Received: noon.Add(time.Duration(b.g.Seen("")) * time.Millisecond), Raw: "From: Grace <grace@example.com>\r\nTo: ada@gmail.example\r\nSubject: " + subject + "\r\nMessage-ID: <" + strings.ReplaceAll(subject, " ", "-") + "@example.com>\r\n" + strings.Join(extra, "") + "\r\nText of " + subject + "\r\n"})
+}
+
+func (b *mailbox) list(q email.Query) email.Page[email.Message] {
+	b.Helper()
+	p, err := b.c.ListMessages(context.Background(), b.a, q)
+	if err != nil {
+		b.Fatalf("%+v: %v", q, err)
+	}
+	return p
+}
+
+func subjects(p email.Page[email.Message]) string {
+	var out []string
+	for _, m := range p.Items {
+		out = append(out, m.Subject)
+	}
+	return strings.Join(out, "|")
+}
+
+func TestDefaultViewIsAllMailButSpamAndTrash(t *testing.T) {
+	b := newMailbox(t)
+	for _, f := range []string{"SPAM", "TRASH", "Label of mine", "SENT", "INBOX"} {
+		b.deliver(f, "in "+f)
+	}
+	if got := subjects(b.list(email.Query{})); got != "in INBOX|in SENT|in Label of mine" {
+		t.Errorf("%s", got)
+	}
+	if got := subjects(b.list(email.Query{In: []string{"SPAM"}})); got != "in SPAM" {
+		t.Errorf("spam: %s", got)
+	}
+	if got := subjects(b.list(email.Query{In: []string{"TRASH"}, Subject: "trash"})); got != "in TRASH" {
+		t.Errorf("trash: %s", got)
+	}
+	if got := subjects(b.list(email.Query{Native: "subject:mine OR in:sent"})); got != "in SENT|in Label of mine" {
+		t.Errorf("native: %s", got)
+	}
+	if got := subjects(b.list(email.Query{Native: "grace@example.com", In: []string{"INBOX"}})); got != "in INBOX" {
+		t.Errorf("native in a folder: %s", got)
+	}
+}
+
+// Gmail's search is looser than the filters: it finds a part of a domain, names copies for "to", and has whole seconds.
+func TestFiltersAreExact(t *testing.T) {
+	b := newMailbox(t)
+	b.g.Deliver(t, b.a, "INBOX", providertest.Mail{Received: noon.Add(500 * time.Millisecond), Raw: "From: a@mail.example.com\r\nTo: x@example.org\r\nCc: ada@gmail.example\r\nSubject: one\r\n\r\n1\r\n"})
+	b.g.Deliver(t, b.a, "INBOX", providertest.Mail{Received: noon.Add(time.Second), Raw: "From: a@example.com\r\nTo: \"Lovelace, Ada\" <Ada@Gmail.example>\r\nSubject: two\r\n\r\n2\r\n"})
+	for name, f := range map[string]struct {
+		q    email.Query
+		want string
+	}{
+		"from a domain":     {email.Query{From: []string{"mail.example.com"}}, ""},
+		"from":              {email.Query{From: []string{"a@example.com"}}, "two"},
+		"to is not a copy":  {email.Query{To: []string{"ada@gmail.example"}}, "two"},
+		"any is either":     {email.Query{Any: []string{"ada@gmail.example"}}, "two|one"},
+		"after a moment":    {email.Query{ReceivedAfter: noon.Add(500 * time.Millisecond)}, "two"},
+		"before a moment":   {email.Query{ReceivedBefore: noon.Add(time.Second)}, "one"},
+		"between":           {email.Query{ReceivedAfter: noon.Add(499 * time.Millisecond), ReceivedBefore: noon.Add(501 * time.Millisecond)}, "one"},
+		"operator in quote": {email.Query{Subject: `two" OR subject:"one`}, ""},
+		"no word at all":    {email.Query{Subject: "?!"}, ""},
+		"operator as from":  {email.Query{From: []string{"x} OR {from:a@example.com"}}, ""},
+		"minus":             {email.Query{Subject: "-two"}, "two"},
+	} {
+		if got := subjects(b.list(f.q)); got != f.want {
+			t.Errorf("%s: %q, want %q", name, got, f.want)
+		}
+	}
+}
+
+func TestCursorIsOfOneMailboxAndQuery(t *testing.T) {
+	b := newMailbox(t)
+	for i := range 4 {
+		b.deliver("INBOX", fmt.Sprint("n", i))
+	}
+	p := b.list(email.Query{Limit: 2})
+	if got := subjects(b.list(email.Query{Limit: 1, Cursor: p.Next, NoBody: true})); got != "n1" {
+		t.Errorf("another limit: %s", got)
+	}
+	later := b.a
+	later.Key = strings.TrimSuffix(b.a.Key, ":1") + ":2"
+	if _, err := b.c.ListMessages(context.Background(), later, email.Query{Cursor: p.Next}); err != nil {
+		t.Errorf("after a refresh of the token: %v", err)
+	}
+	other, _, _ := b.g.Account(b.app)
+	if _, err := b.c.ListMessages(context.Background(), other, email.Query{Cursor: p.Next}); !errors.Is(err, provider.ErrCursor) {
+		t.Errorf("another mailbox: %v", err)
+	}
+	b.g.Fail(providertest.GoogleFault{Path: "/messages", Status: 400, Reason: "invalidArgument", Say: "Invalid pageToken"})
+	if _, err := b.c.ListMessages(context.Background(), b.a, email.Query{Cursor: p.Next}); !errors.Is(err, provider.ErrCursor) {
+		t.Errorf("a page token that Google forgot: %v", err)
+	}
+}
+
+func TestConversation(t *testing.T) {
+	b := newMailbox(t)
+	b.deliver("INBOX", "plan")
+	for i := range 5 {
+		b.deliver("INBOX", fmt.Sprint("answer ", i), "References: <plan@example.com>\r\n")
+	}
+	b.deliver("TRASH", "binned", "References: <plan@example.com>\r\n")
+	thread := b.list(email.Query{Subject: "plan"}).Items[0].ThreadID
+	q := email.Query{ThreadID: thread, Limit: 4}
+	first := b.list(q)
+	if got := subjects(first); got != "answer 4|answer 3|answer 2" || first.Next == "" { // the newest is in the trash
+		t.Errorf("%s %q", got, first.Next)
+	}
+	b.deliver("INBOX", "new on top", "References: <plan@example.com>\r\n")
+	q.Cursor = first.Next
+	if rest := b.list(q); subjects(rest) != "answer 1|answer 0|plan" || rest.Next != "" {
+		t.Errorf("%s %q", subjects(rest), rest.Next)
+	}
+	if got := subjects(b.list(email.Query{ThreadID: thread, In: []string{"TRASH"}})); got != "binned" {
+		t.Errorf("in the trash: %s", got)
+	}
+	if p := b.list(email.Query{ThreadID: "18f0000000000fff"}); len(p.Items) != 0 {
+		t.Errorf("%+v", p)
+	}
+}
+
+// A message that is deleted between the list and the reading is left out; any other failure fails the page.
+func TestPartialFailure(t *testing.T) {
+	b := newMailbox(t)
+	for i := range 8 {
+		b.deliver("INBOX", fmt.Sprint("n", i))
+	}
+	gone := b.list(email.Query{}).Items[3].ID
+	b.g.Fail(providertest.GoogleFault{Path: "/messages/" + gone, Status: 404, Reason: "notFound", Say: "Requested entity was not found."})
+	if got := subjects(b.list(email.Query{})); got != "n7|n6|n5|n3|n2|n1|n0" {
+		t.Errorf("%s", got)
+	}
+	b.g.Fail(providertest.GoogleFault{Path: "/messages/" + gone, Status: 500, Times: 9})
+	if p, err := b.c.ListMessages(context.Background(), b.a, email.Query{}); fault.KindOf(err) != fault.Upstream || len(p.Items) != 0 {
+		t.Errorf("%d items, %v", len(p.Items), err)
+	}
+	if n := b.g.Seen("/messages/" + gone); n != 6 { // once, the 404, and four tries
+		t.Errorf("%d requests", n)
+	}
+	if most := b.g.MostAtOnce(); most > 6 {
+		t.Errorf("%d requests at once", most)
+	}
+}
+
+func TestTriesAgainWhatOnlyReads(t *testing.T) {
+	b := newMailbox(t)
+	b.deliver("INBOX", "x")
+	for name, f := range map[string]providertest.GoogleFault{
+		"429": {Status: 429, Reason: "rateLimitExceeded"}, "403": {Status: 403, Reason: "userRateLimitExceeded"}, "503": {Status: 503, Reason: "backendError"}, "not JSON": {Status: 200, Body: "<html>"},
+	} {
+		f.Times = 2
+		f.Path = "/messages"
+		b.g.Fail(f)
+		if p, err := b.c.ListMessages(context.Background(), b.a, email.Query{}); err != nil || len(p.Items) != 1 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	b := newMailbox(t)
+	b.deliver("INBOX", "secret subject")
+	id := b.list(email.Query{}).Items[0].ID
+	soon := time.Now().Add(20 * time.Minute).UTC().Format(time.RFC3339)
+	for name, f := range map[string]struct {
+		fault providertest.GoogleFault
+		want  error
+		code  string
+		after time.Duration
+	}{
+		"401":                  {providertest.GoogleFault{Status: 401, Reason: "authError", Times: 2}, provider.ErrCredentialRefused, "", 0},
+		"403 scope":            {providertest.GoogleFault{Status: 403, Reason: "insufficientPermissions"}, provider.ErrScopeMissing, "", 0},
+		"403 rate, long":       {providertest.GoogleFault{Status: 403, Reason: "userRateLimitExceeded", Header: map[string]string{"Retry-After": "30"}}, nil, "provider_rate_limited", 30 * time.Second},
+		"429 with a moment":    {providertest.GoogleFault{Status: 429, Reason: "rateLimitExceeded", Say: "User-rate limit exceeded.  Retry after " + soon}, nil, "provider_rate_limited", 20 * time.Minute},
+		"403 daily":            {providertest.GoogleFault{Status: 403, Reason: "dailyLimitExceeded"}, nil, "provider_rate_limited", 0},
+		"403 API off":          {providertest.GoogleFault{Status: 403, Reason: "accessNotConfigured"}, nil, "provider_api_disabled", 0},
+		"403 policy":           {providertest.GoogleFault{Status: 403, Reason: "domainPolicy"}, nil, "provider_policy", 0},
+		"400 no mailbox":       {providertest.GoogleFault{Status: 400, Reason: "failedPrecondition", Say: "Mail service not enabled"}, nil, "mailbox_not_enabled", 0},
+		"500":                  {providertest.GoogleFault{Status: 500, Times: 4}, nil, "provider_unavailable", 0},
+		"503 later":            {providertest.GoogleFault{Status: 503, Header: map[string]string{"Retry-After": "60"}}, nil, "provider_unavailable", time.Minute},
+		"HTML":                 {providertest.GoogleFault{Status: 502, Body: "<html>" + b.token.Access.Reveal() + " secret subject", Times: 4}, nil, "provider_unavailable", 0},
+		"array":                {providertest.GoogleFault{Status: 500, Body: `[{"error":{"code":500,"message":"secret subject"}}]`, Times: 4}, nil, "provider_unavailable", 0},
+		"odd JSON":             {providertest.GoogleFault{Status: 200, Body: `{"id":7,"payload":[1]}`, Times: 4}, nil, "provider_unavailable", 0},
+		"null":                 {providertest.GoogleFault{Status: 200, Body: `null`, Times: 4}, nil, "provider_unavailable", 0},
+		"error repeats a word": {providertest.GoogleFault{Status: 418, Reason: "teapot", Say: "secret subject " + b.token.Access.Reveal()}, nil, "provider_unavailable", 0},
+	} {
+		f.fault.Path = "/messages/" + id
+		b.g.Fail(f.fault)
+		_, err := b.c.Message(context.Background(), b.a, id, email.Standard)
+		got, _ := fault.As(err)
+		if f.want != nil && !errors.Is(err, f.want) || got == nil || f.code != "" && got.Code != f.code {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if d := got.After - f.after; d > time.Second || d < -2*time.Second {
+			t.Errorf("%s: retry after %v", name, got.After)
+		}
+		silent(t, name, err, b.token.Access.Reveal(), "secret subject", b.a.Address)
+		b.g.Heal()
+	}
+	if _, err := b.c.Message(context.Background(), b.a, id, email.Standard); err != nil {
+		t.Errorf("after all that: %v", err)
+	}
+}
+
+func TestScopesAtWork(t *testing.T) {
+	b := newMailbox(t)
+	b.deliver("INBOX", "x")
+	id := b.list(email.Query{}).Items[0].ID
+	ctx := context.Background()
+	yes := true
+	with := func(scopes ...string) provider.Account {
+		a := providertest.AccountWith(b.u, b.g.Tokens(b.app, b.u, scopes...))
+		a.Key = "grant-" + strings.Join(scopes, "") + ":1"
+		return a
+	}
+	reading, sending, changing := with(readonly), with(sendOnly), with(modify)
+	for name, err := range map[string]error{
+		"read":           second(b.c.Message(ctx, reading, id, email.Standard)),
+		"list":           second(b.c.ListMessages(ctx, reading, email.Query{Subject: "x"})),
+		"folders":        second(b.c.ListFolders(ctx, reading)),
+		"mark":           second(b.c.UpdateMessage(ctx, changing, id, email.Change{Starred: &yes})),
+		"trash":          b.c.DeleteMessage(ctx, changing, id, false),
+		"send":           second(b.c.Send(ctx, sending, email.Draft{To: []email.Address{{Email: "x@example.com"}}, InReplyTo: "x@example.com"})),
+		"send and read":  second(b.c.Send(ctx, changing, email.Draft{To: []email.Address{{Email: "x@example.com"}}})),
+		"list a mailbox": second(b.c.ListMessages(ctx, changing, email.Query{})),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, err := range map[string]error{
+		"mark":     second(b.c.UpdateMessage(ctx, reading, id, email.Change{Starred: &yes})),
+		"trash":    b.c.DeleteMessage(ctx, reading, id, false),
+		"erase":    b.c.DeleteMessage(ctx, changing, id, true),
+		"send":     second(b.c.Send(ctx, reading, email.Draft{To: []email.Address{{Email: "x@example.com"}}})),
+		"read":     second(b.c.Message(ctx, sending, id, email.Standard)),
+		"list":     second(b.c.ListMessages(ctx, sending, email.Query{})),
+		"folders":  second(b.c.ListFolders(ctx, sending)),
+		"metadata": second(b.c.ListMessages(ctx, with("openid"), email.Query{})),
+	} {
+		if !errors.Is(err, provider.ErrScopeMissing) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestTokenIsKeptRenewedAndForgotten(t *testing.T) {
+	b := newMailbox(t)
+	b.deliver("INBOX", "x")
+	asked := 0
+	good := b.token
+	b.a.Credential = func(context.Context) (provider.Credential, error) {
+		asked++
+		return provider.Credential{AccessToken: good.Access, ExpiresAt: good.ExpiresAt}, nil
+	}
+	for range 3 {
+		b.list(email.Query{})
+	}
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
+	}
+	// The kept token was ended behind our back; the keeper has a newer one.
+	b.g.Cut(b.a.Address)
+	good = b.g.Tokens(b.app, b.u, providertest.GoogleEverything...)
+	if b.list(email.Query{}); asked != 2 {
+		t.Errorf("asked %d times", asked)
+	}
+	// There is no newer one.
+	b.g.Cut(b.a.Address)
+	if _, err := b.c.ListMessages(context.Background(), b.a, email.Query{}); !errors.Is(err, provider.ErrCredentialRefused) {
+		t.Errorf("%v", err)
+	}
+	// A token about to end is not kept.
+	good = b.g.Tokens(b.app, b.u, providertest.GoogleEverything...)
+	good.ExpiresAt = time.Now().Add(10 * time.Second)
+	asked = 0
+	b.c.Close(b.a.Key)
+	for range 2 {
+		if _, err := b.c.ListFolders(context.Background(), b.a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked < 2 {
+		t.Errorf("asked %d times", asked)
+	}
+	b.c.Close(b.a.Key)
+	b.a.Credential = func(context.Context) (provider.Credential, error) {
+		return provider.Credential{Password: secret.New("p")}, nil
+	}
+	if _, err := b.c.ListFolders(context.Background(), b.a); !errors.Is(err, provider.ErrCredentialRefused) {
+		t.Errorf("no access token: %v", err)
+	}
+}
+
+func TestCloseEndsCallsInFlight(t *testing.T) {
+	b := newMailbox(t)
+	b.deliver("INBOX", "x")
+	b.list(email.Query{})
+	hold := make(chan struct{})
+	defer close(hold)
+	b.g.Fail(providertest.GoogleFault{Path: "/messages", Status: 200, Wait: hold})
+	var wg sync.WaitGroup
+	wg.Add(1)
+	var err error
+	before := b.g.Seen("/messages")
+	go func() {
+		defer wg.Done()
+		_, err = b.c.ListMessages(context.Background(), b.a, email.Query{})
+	}()
+	for b.g.Seen("/messages") == before {
+		time.Sleep(time.Millisecond)
+	}
+	b.c.Close(b.a.Key)
+	wg.Wait()
+	if !errors.Is(err, provider.ErrCredentialRefused) {
+		t.Errorf("%v", err)
+	}
+}
