@@ -25,6 +25,8 @@ type refusal struct {
 
 // quota says which refusals are written out. Its size is bounded: keys are known endpoints and our own words.
 type quota struct {
+	most int // a minute
+
 	mu     sync.Mutex
 	minute time.Time
 	used   map[quotaKey]int
@@ -45,7 +47,7 @@ func (q *quota) take(endpoint models.EndpointID, reason string, at time.Time) bo
 	}
 	k := quotaKey{endpoint, reason}
 	q.used[k]++
-	return q.used[k] <= rowsPerMinute
+	return q.used[k] <= q.most
 }
 
 // refuse writes down a refused call: its row where the quota has room, else one more in the count. Whoever may be making ids up gets no row at

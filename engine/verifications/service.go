@@ -36,11 +36,12 @@ type Service struct {
 	lookups  *conveyor[models.EndpointID, source]
 	refusals *conveyor[refusal, struct{}]
 	quota    quota
+	reports  quota
 }
 
 // New makes the service. It starts no work.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, safe: c.Safe, audit: c.Audit, digestKey: c.DigestKey, clock: c.Now, log: c.Logger}
+	s := &Service{store: c.Store, safe: c.Safe, audit: c.Audit, digestKey: c.DigestKey, clock: c.Now, log: c.Logger, quota: quota{most: rowsPerMinute}, reports: quota{most: reportsPerMinute}}
 	s.lookups = &conveyor[models.EndpointID, source]{work: s.lookup}
 	s.refusals = &conveyor[refusal, struct{}]{work: s.count}
 	return s
