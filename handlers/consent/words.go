@@ -13,7 +13,7 @@ func (d *Door) ask(v grants.Consent) consent.AskView {
 		RegionText: "The connection is kept in the " + regionName(v.Region) + ". Mail itself is not stored.",
 		Undo:       "You can end this at any time: ask " + d.Company + " to disconnect the mailbox, or remove the permission at your mail provider."}
 	for _, capability := range v.Capabilities {
-		right := consent.RightView{Words: lower(capability.Words()), Icon: icon(string(capability))}
+		right := consent.RightView{Words: toOwner(capability.Words()), Icon: icon(string(capability))}
 		if len(v.Choices) == 1 {
 			var names, classes []string
 			for _, scope := range v.Choices[0].Scopes {
@@ -30,7 +30,7 @@ func (d *Door) ask(v grants.Consent) consent.AskView {
 		a.Can = append(a.Can, right)
 	}
 	for _, capability := range v.Cannot {
-		a.Cannot = append(a.Cannot, lower(capability.Words()))
+		a.Cannot = append(a.Cannot, toOwner(capability.Words()))
 	}
 	a.Cannot = append(a.Cannot, "see the password of your mailbox where your provider signs you in", "read other mailboxes")
 	return a
@@ -61,6 +61,11 @@ func lower(sentence string) string {
 	return strings.ToLower(sentence[:1]) + sentence[1:]
 }
 
+// toOwner turns a right's words to the one who reads them here: it is their own mailbox.
+func toOwner(words string) string {
+	return lower(strings.NewReplacer("as this person", "as you", "of this account", "of your account").Replace(words))
+}
+
 // icon names the picture of a right.
 func icon(capability string) string {
 	switch capability {
@@ -86,7 +91,7 @@ func rights[C interface {
 }](list []C) []consent.RightView {
 	var out []consent.RightView
 	for _, c := range list {
-		out = append(out, consent.RightView{Words: lower(c.Words()), Icon: icon(string(c))})
+		out = append(out, consent.RightView{Words: toOwner(c.Words()), Icon: icon(string(c))})
 	}
 	return out
 }
