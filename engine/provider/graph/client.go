@@ -101,16 +101,10 @@ func (k *call) send(r request) ([]byte, error) {
 		return nil, err
 	}
 	for again := false; ; again = true {
-		res, err := k.once(r, token)
-		if err != nil {
+		res, body, err := k.exchange(r, token)
+		if res == nil {
 			return nil, err
 		}
-		most := r.most
-		if most == 0 {
-			most = answerMost
-		}
-		body, err := dial.ReadAll(res.Body, most)
-		_ = res.Body.Close()
 		if res.StatusCode == http.StatusUnauthorized && !again {
 			cause := k.c.refusal(r, res, body)
 			if token, err = k.token(token); err != nil {
@@ -133,6 +127,29 @@ func (k *call) send(r request) ([]byte, error) {
 		}
 		return body, nil
 	}
+}
+
+// exchange is one request and its answer, in one of the mailbox's slots. An error beside an answer is that of reading its body.
+func (k *call) exchange(r request, token secret.Text) (*http.Response, []byte, error) {
+	if k.session != nil {
+		select {
+		case k.session.slots <- struct{}{}:
+			defer func() { <-k.session.slots }()
+		case <-k.ctx.Done():
+			return nil, nil, errUpstream.Because(k.ctx.Err())
+		}
+	}
+	res, err := k.once(r, token)
+	if err != nil {
+		return nil, nil, err
+	}
+	most := r.most
+	if most == 0 {
+		most = answerMost
+	}
+	body, err := dial.ReadAll(res.Body, most)
+	_ = res.Body.Close()
+	return res, body, err
 }
 
 func (k *call) once(r request, token secret.Text) (*http.Response, error) {

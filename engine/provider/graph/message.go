@@ -14,8 +14,7 @@ import (
 	"github.com/postern-mail/postern/engine/provider"
 )
 
-// atOnce keeps below the four requests that Outlook takes at once for one app and mailbox ("Outlook service limits").
-const atOnce = 3
+const atOnce = 3 // requests of one call
 
 var errFolders = fault.New(fault.Invalid, "folders_invalid", "A message at Microsoft is in exactly one folder. Name one.").At("folders")
 
@@ -229,11 +228,30 @@ func (c *Connector) DeleteMessage(ctx context.Context, a provider.Account, id st
 			_, err := k.move(path, "deleteditems")
 			return err
 		}
-		err := k.post(path+"/permanentDelete", struct{}{}, nil, nil)
+		err := k.json(request{method: http.MethodPost, path: path + "/permanentDelete"}, nil)
 		if !errors.Is(err, errRefused) && (!errors.Is(err, provider.ErrMessageNotFound) || codeOf(err) == "ErrorItemNotFound" || codeOf(err) == "ErrorInvalidIdMalformed") {
 			return err
 		}
-		// Not every cloud has the act (see "message: permanentDelete"): then the plain one.
-		return k.json(request{method: http.MethodDelete, path: path}, nil)
+		return k.erase(path) // not every cloud has the act
 	})
+}
+
+// erase removes a message by the plain act, which only moves what is not among the deleted items yet.
+func (k *call) erase(path string) error {
+	if err := k.json(request{method: http.MethodDelete, path: path}, nil); err != nil {
+		return err
+	}
+	var w wireMessage
+	if err := k.json(request{method: http.MethodGet, path: path, query: params{"$select", "id"}}, &w); err != nil || w.ID == "" {
+		return found(err)
+	}
+	return found(k.json(request{method: http.MethodDelete, path: path}, nil))
+}
+
+// found takes a message that is gone for what was wanted.
+func found(err error) error {
+	if errors.Is(err, provider.ErrMessageNotFound) {
+		return nil
+	}
+	return err
 }

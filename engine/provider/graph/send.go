@@ -57,7 +57,7 @@ func (c *Connector) Send(ctx context.Context, a provider.Account, d email.Draft)
 			err = k.json(request{method: http.MethodPost, path: path + "/send"}, nil)
 		}
 		if err != nil && fault.KindOf(err) != fault.Upstream {
-			_ = k.json(request{method: http.MethodDelete, path: path}, nil)
+			_ = k.erase(path)
 		}
 		return senderRefused(err)
 	})

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	tokenMargin  = time.Minute      // a token this close to its end is asked for anew
-	tokenUnknown = 5 * time.Minute  // how long a token of unknown end is kept
+	tokenMargin  = time.Minute     // a token this close to its end is asked for anew
+	tokenUnknown = 5 * time.Minute // how long a token of unknown end is kept
+	mostAtOnce   = 4
 	idle         = 15 * time.Minute // an unused session is forgotten
 )
 
@@ -24,6 +25,8 @@ type session struct {
 	ctx  context.Context // ended by Close
 	end  context.CancelFunc
 	used time.Time // guarded by the connector
+	// slots are the requests under way: Outlook takes four at once for one app and mailbox ("Outlook service limits") and refuses the fifth.
+	slots chan struct{}
 
 	mu      sync.Mutex
 	token   secret.Text
@@ -42,7 +45,7 @@ func (c *Connector) session(key string) *session {
 	}
 	s := c.sessions[key]
 	if s == nil {
-		s = &session{folders: map[string]string{}}
+		s = &session{folders: map[string]string{}, slots: make(chan struct{}, mostAtOnce)}
 		s.ctx, s.end = context.WithCancel(context.Background())
 		c.sessions[key] = s
 	}

@@ -80,7 +80,6 @@ type wireMessage struct {
 	Attachments    []wireAttachment `json:"attachments"`
 	MessageID      string           `json:"internetMessageId"`
 	Headers        []wireHeader     `json:"internetMessageHeaders"`
-	Removed        any              `json:"@removed"`
 }
 
 // at is when the message reached the folder; a draft that was never saved by Outlook has only one of the two.

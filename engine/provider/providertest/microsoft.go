@@ -227,3 +227,14 @@ func microsoftNumber(code string) int {
 	n, _ := strconv.Atoi(code)
 	return n
 }
+
+// Hostile starts a server that answers every request with 200 and a JSON text of the test's own, and answers its address.
+func Hostile(t testing.TB, answer func(path string) string) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(answer(r.URL.Path)))
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
