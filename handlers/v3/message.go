@@ -9,7 +9,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/postern-mail/postern/engine/email"
-	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/web"
 )
@@ -55,11 +54,8 @@ func (d *Door) messageList(c echo.Context) error {
 		return err
 	}
 	page, err := d.Mailbox.Messages(c.Request().Context(), web.Actor(c), g, want)
-	if f, ok := fault.As(err); ok && f.Code == "folder_not_found" {
-		return fault.New(fault.Invalid, "folder_unknown", "in takes the id of a folder, and this is none. A folder's name is not its id.").At("in").Because(err)
-	}
 	if err != nil {
-		return err
+		return folderUnknown(err, "in")
 	}
 	data := make([]map[string]any, len(page.Items))
 	for i, m := range page.Items {

@@ -49,6 +49,10 @@ func (d *Door) routes() []web.Route {
 
 		{Method: get, Path: "/v3/grants/:grant/messages", Permission: models.ReadMessages, Handler: d.messageList},
 		{Method: get, Path: "/v3/grants/:grant/messages/:message", Permission: models.ReadMessages, Handler: d.messageShow},
+		{Method: put, Path: "/v3/grants/:grant/messages/:message", Permission: models.WriteMessages, Handler: d.messageUpdate},
+		{Method: remove, Path: "/v3/grants/:grant/messages/:message", Permission: models.WriteMessages, Handler: d.messageDelete},
+		{Method: get, Path: "/v3/grants/:grant/folders", Permission: models.ReadMessages, Handler: d.folderList},
+		{Method: get, Path: "/v3/grants/:grant/folders/:folder", Permission: models.ReadMessages, Handler: d.folderShow},
 
 		{Method: get, Path: "/v3/webhooks", Permission: models.ReadWebhooks, Handler: k(d.webhookList)},
 		{Method: post, Path: "/v3/webhooks", Permission: models.WriteWebhooks, Handler: k(d.webhookCreate)},
