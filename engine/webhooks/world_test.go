@@ -38,6 +38,7 @@ type world struct {
 	staff      models.Actor
 	logged     *bytes.Buffer
 	clock      *clock
+	keyFile    string // of the key-encryption key
 }
 
 type clock struct {
@@ -62,7 +63,8 @@ func newWorld(t *testing.T) *world {
 	ctx := context.Background()
 	c := &clock{at: time.Now().UTC()}
 	db := storetest.New(t, nil)
-	kek, err := vault.CreateFileKEK(filepath.Join(t.TempDir(), "key"))
+	keyFile := filepath.Join(t.TempDir(), "key")
+	kek, err := vault.CreateFileKEK(keyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +78,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close(ctx) })
-	w := &world{Database: db, t: t, owner: conn, clock: c, logged: &bytes.Buffer{},
+	w := &world{Database: db, t: t, keyFile: keyFile, owner: conn, clock: c, logged: &bytes.Buffer{},
 		app: models.NewID[models.ApplicationID](c.at), other: models.NewID[models.ApplicationID](c.at),
 		a: models.NewID[models.TenantID](c.at), b: models.NewID[models.TenantID](c.at),
 		staff: models.Actor{Kind: models.ActorMember, ID: "m1", Label: "Olga Owner", Role: models.Owner, Permissions: models.Owner.Permissions()}}
