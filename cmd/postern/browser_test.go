@@ -25,6 +25,21 @@ import (
 // album is where the pictures of a journey are kept: a folder that git ignores.
 var album = filepath.Join("..", "..", "artifacts", "journey")
 
+// portraits are the pictures of the README, by the page they show. POSTERN_PICTURES=docs takes them anew.
+var portraits = map[string][]portrait{
+	"mailbox-owner-consent":  {{"consent", "light", 1280, 800}, {"consent-phone", "light", 390, 844}},
+	"owner-tenant":           {{"tenant", "light", 1280, 800}},
+	"support-grant":          {{"grant", "light", 1280, 800}},
+	"support-revoke":         {{"revoke", "light", 1280, 800}},
+	"support-receipt":        {{"receipt", "dark", 1280, 800}},
+	"reviewer-verifications": {{"verifications", "light", 1280, 800}},
+}
+
+type portrait struct {
+	file, scheme  string
+	width, height int64
+}
+
 // browser starts one headless Chromium for the test, with a profile of its own. Without one there is nothing to look with: the test is skipped, or fails where
 // CI=true.
 func browser(t *testing.T) context.Context {
@@ -67,7 +82,7 @@ func newPerson(t *testing.T, in context.Context, base, name string) *person {
 	t.Helper()
 	ctx, leave := chromedp.NewContext(in, chromedp.WithNewBrowserContext())
 	t.Cleanup(leave)
-	ctx, late := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, late := context.WithTimeout(ctx, 8*time.Minute)
 	t.Cleanup(late)
 	p := &person{t: t, ctx: ctx, base: base, name: name}
 	if err := chromedp.Listen(ctx, p.listen); err != nil {
@@ -130,7 +145,7 @@ func (p *person) calm(expected ...string) {
 
 func (p *person) do(steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, 40*time.Second)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		p.stuck(err)
@@ -183,7 +198,7 @@ func (p *person) absolute(address string) string {
 // arrive does something that loads a page, wants a status, and checks that the page is clean.
 func (p *person) arrive(status int64, steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, 40*time.Second)
 	defer cancel()
 	answer, err := chromedp.RunResponse(ctx, steps...)
 	if err != nil {
@@ -268,15 +283,6 @@ func (p *person) has(selector string) bool {
 	return evaluate[bool](p, fmt.Sprintf("!!document.querySelector(%q)", string(chosen(selector))))
 }
 
-// link is where a link leads.
-func (p *person) link(selector string) string {
-	p.t.Helper()
-	if !p.has(selector) {
-		p.stuck(fmt.Errorf("there is no link %s", selector))
-	}
-	return evaluate[string](p, fmt.Sprintf("document.querySelector(%q).href", string(chosen(selector))))
-}
-
 // rowWith is the address behind the first link of the table row that holds a text.
 func (p *person) rowWith(text string) string {
 	p.t.Helper()
@@ -330,6 +336,19 @@ func (p *person) pictures(name string) {
 			p.t.Errorf("%s, %s, %s: runs over by %d pixels", p.name, name, view.name, over)
 		}
 		p.keep(fmt.Sprintf("%s-%s-%s", p.name, name, view.name), "jpg", p.shot())
+	}
+	if os.Getenv("POSTERN_PICTURES") == "docs" {
+		for _, x := range portraits[p.name+"-"+name] {
+			p.do(chromedp.EmulateViewport(x.width, x.height))
+			p.scheme(x.scheme)
+			b, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join("..", "..", "docs", "pictures", x.file+".png"), b, 0o644); err != nil {
+				p.t.Fatal(err)
+			}
+		}
 	}
 	p.do(chromedp.EmulateViewport(1280, 800))
 	p.scheme("light")

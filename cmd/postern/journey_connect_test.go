@@ -25,7 +25,7 @@ func (j *journey) ownerConnects() {
 	p.visit(link)
 	p.sees("title", "Connect your mailbox to Harbor Desk Sync")
 	p.sees("main", "Harbor Desk", "Alder & Finch Architects", "European Union")
-	p.sees("asked", "will be able to", "read messages", "send messages", "will not be able to", "see the password of your mailbox", "read other mailboxes")
+	p.sees("asked", "will be able to", "read messages", "send messages as you", "will not be able to", "see the password of your mailbox", "read other mailboxes")
 	p.pictures("consent")
 	p.click("provider-sandbox")
 	j.signInAtSandbox(p, j.user(0))

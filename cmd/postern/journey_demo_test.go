@@ -143,7 +143,7 @@ func startDemo(t *testing.T, environ ...string) (*running, map[string]string) {
 	data := t.TempDir()
 	file := filepath.Join(data, "demo.env")
 	r := start(t, environ, "demo", "--addr", "127.0.0.1:"+freePort(t), "--data", data, "--env-file", file)
-	for end := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(120 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		if text, err := os.Open(file); err == nil {
 			values := map[string]string{"data": data}
 			for lines := bufio.NewScanner(text); lines.Scan(); {

@@ -35,7 +35,7 @@ func (j *journey) supportRevokes() {
 	}
 	p.sees("flash", "cut")
 	p.sees("grant-state", "Revoked")
-	p.await(15*time.Second, "section-receipts", "Severed")
+	p.await(30*time.Second, "section-receipts", "Severed")
 	p.pictures("grant-revoked")
 	p.visit("/grants/" + j.grant + "/receipt")
 	p.sees("receipt-sentence", j.user(0))
@@ -153,7 +153,7 @@ func (j *journey) customerLooks() {
 	p.click("submit")
 	wants(t, 401, "GET", j.messages(j.imap), key, nil)
 	wants(t, 200, "GET", j.messages(j.grant), key, nil)           // the others go on
-	p.await(15*time.Second, "section-receipts", "Owner must act") // no provider can be told of a password
+	p.await(30*time.Second, "section-receipts", "Owner must act") // no provider can be told of a password
 	p.visit("/grants/" + j.imap + "/receipt")
 	p.sees("receipt", "Cora Lindqvist")
 	p.pictures("receipt")

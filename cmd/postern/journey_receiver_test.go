@@ -79,7 +79,7 @@ func (r *receiver) refusals() int {
 func (r *receiver) awaits(t *testing.T, types ...string) {
 	t.Helper()
 	var have []string
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		r.mu.Lock()
 		have = slices.Clone(r.types)
 		r.mu.Unlock()

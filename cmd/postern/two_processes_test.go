@@ -22,7 +22,7 @@ func serving(t *testing.T, common []string) *running {
 	port := freePort(t)
 	r := start(t, append([]string{"POSTERN_ADDR=127.0.0.1:" + port, "POSTERN_URL=http://localhost:" + port}, common...), "serve")
 	r.url = "http://localhost:" + port
-	for end := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(120 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		res, err := http.Get(r.url + "/readyz")
 		if err == nil {
 			_ = res.Body.Close()
@@ -140,7 +140,7 @@ func TestTwoProcesses(t *testing.T) {
 	// The page that answers the click is here: the other process must refuse from now on, not after a while.
 	wants(t, 401, "GET", b.url+"/v3/grants/"+grant+"/messages", key, nil)
 	wants(t, 401, "GET", a.url+"/v3/grants/"+grant+"/messages", key, nil)
-	for end := time.Now().Add(15 * time.Second); count(t, dsn, "SELECT count(*) FROM severances WHERE grant_id = $1 AND closed_at IS NULL", grant) > 0; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); count(t, dsn, "SELECT count(*) FROM severances WHERE grant_id = $1 AND closed_at IS NULL", grant) > 0; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the severance is not closed")
 		}
