@@ -77,7 +77,7 @@ func demo(ctx context.Context, args []string, e env) int {
 			return err
 		}
 		fmt.Fprint(e.stdout, text)
-		return nil
+		return p.ensureSelfChecks(ctx) // the demo's application has just been made: its first event is to be seen as well
 	}); err != nil {
 		return fail(e, err)
 	}
