@@ -185,6 +185,44 @@ CREATE FUNCTION sec.tenant() RETURNS uuid
     AS $$ SELECT s.id FROM sec.scope() s WHERE s.kind = 'tenant' $$;
 
 
+--
+-- Name: turn_verifications(integer, integer); Type: FUNCTION; Schema: sec; Owner: -
+--
+
+CREATE FUNCTION sec.turn_verifications(keep integer, ahead integer, OUT made integer, OUT dropped integer) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET lock_timeout TO '2s'
+    SET "TimeZone" TO 'UTC'
+    AS $_$
+DECLARE
+    day date;
+    part record;
+BEGIN
+    IF keep < 30 OR ahead NOT BETWEEN 0 AND 60 THEN
+        RAISE EXCEPTION 'the verification log is kept for 30 days at least' USING ERRCODE = '22023';
+    END IF;
+    made := 0;
+    dropped := 0;
+    PERFORM pg_advisory_xact_lock(hashtext('postern verification days'));
+    FOR i IN 0..ahead LOOP
+        day := (now() AT TIME ZONE 'UTC')::date + i;
+        -- A day that has begun in the rest stays there.
+        CONTINUE WHEN to_regclass('public.verifications_' || to_char(day, 'YYYYMMDD')) IS NOT NULL
+            OR EXISTS (SELECT FROM public.verifications_rest r WHERE r.at >= day AND r.at < day + 1);
+        EXECUTE format('CREATE TABLE public.%I PARTITION OF public.verifications FOR VALUES FROM (%L) TO (%L)', 'verifications_' || to_char(day, 'YYYYMMDD'), day, day + 1);
+        made := made + 1;
+    END LOOP;
+    FOR part IN SELECT c.oid::regclass AS name FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
+        WHERE h.inhparent = 'public.verifications'::regclass AND c.relname ~ '^verifications_[0-9]{8}$'
+          AND to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= (now() AT TIME ZONE 'UTC')::date - keep LOOP
+        EXECUTE format('DROP TABLE %s', part.name);
+        dropped := dropped + 1;
+    END LOOP;
+    DELETE FROM public.verifications_rest r WHERE r.ctid = ANY (ARRAY(SELECT o.ctid FROM public.verifications_rest o WHERE o.at < now() - make_interval(days => keep) LIMIT 10000));
+END $_$;
+
+
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
@@ -1775,6 +1813,20 @@ CREATE INDEX token_families_of_grant ON public.token_families USING btree (tenan
 
 
 --
+-- Name: verification_counts_of_application; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verification_counts_of_application ON public.verification_counts USING btree (application_id, minute DESC);
+
+
+--
+-- Name: verification_counts_of_tenant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verification_counts_of_tenant ON public.verification_counts USING btree (tenant_id, minute DESC);
+
+
+--
 -- Name: verifications_by_id; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1786,6 +1838,13 @@ CREATE INDEX verifications_by_id ON ONLY public.verifications USING btree (id);
 --
 
 CREATE INDEX verifications_by_reason ON ONLY public.verifications USING btree (reason, at DESC, id DESC);
+
+
+--
+-- Name: verifications_by_source; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_by_source ON ONLY public.verifications USING btree (source, at DESC, id DESC);
 
 
 --
@@ -1866,6 +1925,13 @@ CREATE INDEX verifications_rest_reason_at_id_idx ON public.verifications_rest US
 
 
 --
+-- Name: verifications_rest_source_at_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_rest_source_at_id_idx ON public.verifications_rest USING btree (source, at DESC, id DESC);
+
+
+--
 -- Name: verifications_rest_tenant_id_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1926,6 +1992,13 @@ ALTER INDEX public.verifications_pkey ATTACH PARTITION public.verifications_rest
 --
 
 ALTER INDEX public.verifications_by_reason ATTACH PARTITION public.verifications_rest_reason_at_id_idx;
+
+
+--
+-- Name: verifications_rest_source_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.verifications_by_source ATTACH PARTITION public.verifications_rest_source_at_id_idx;
 
 
 --
@@ -2900,6 +2973,14 @@ REVOKE ALL ON FUNCTION sec.scope(OUT kind text, OUT id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sec.tenant() FROM PUBLIC;
 GRANT ALL ON FUNCTION sec.tenant() TO postern_app;
 GRANT ALL ON FUNCTION sec.tenant() TO postern_platform;
+
+
+--
+-- Name: FUNCTION turn_verifications(keep integer, ahead integer, OUT made integer, OUT dropped integer); Type: ACL; Schema: sec; Owner: -
+--
+
+REVOKE ALL ON FUNCTION sec.turn_verifications(keep integer, ahead integer, OUT made integer, OUT dropped integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION sec.turn_verifications(keep integer, ahead integer, OUT made integer, OUT dropped integer) TO postern_platform;
 
 
 --

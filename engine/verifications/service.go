@@ -2,6 +2,7 @@ package verifications
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -53,7 +54,9 @@ func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microse
 const (
 	seenFor      = 30 * 24 * time.Hour // an event that comes again within it counts once
 	signatureFor = 8 * 24 * time.Hour
-	countsFor    = 400 * 24 * time.Hour
+	keptDays     = 400 // of the log
+	countsFor    = keptDays * 24 * time.Hour
+	daysAhead    = 14 // made before they come, so that a night without workers changes nothing
 	pruneBatch   = 5000
 )
 
@@ -89,9 +92,20 @@ func (w *pruneWorker) Work(ctx context.Context, _ *river.Job[prune]) error {
 			return fmt.Errorf("prune: %w", err)
 		}
 		if most < pruneBatch {
-			return s.sweep(ctx)
+			return errors.Join(s.turn(ctx), s.sweep(ctx))
 		}
 	}
+}
+
+// turn makes the log's coming days and drops the old ones.
+func (s *Service) turn(ctx context.Context) error {
+	return s.store.OnPlatform(ctx, "the verification log's days", func(tx *store.Tx) error {
+		made, dropped, err := tx.TurnVerifications(keptDays, daysAhead)
+		if made+dropped > 0 {
+			s.log.InfoContext(ctx, "the verification log turned", "days_made", made, "days_dropped", dropped)
+		}
+		return err
+	})
 }
 
 // Workers registers the jobs.
@@ -100,5 +114,5 @@ func (s *Service) Workers(w *river.Workers) { river.AddWorker(w, &pruneWorker{se
 // Periodic lists the jobs that come round by themselves.
 func (s *Service) Periodic() []*river.PeriodicJob {
 	return []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(time.Hour),
-		func() (river.JobArgs, *river.InsertOpts) { return prune{}, nil }, nil)}
+		func() (river.JobArgs, *river.InsertOpts) { return prune{}, nil }, &river.PeriodicJobOpts{RunOnStart: true})}
 }
