@@ -15,7 +15,7 @@ import (
 // Yahoo's own addresses (developer.yahoo.com/oauth2/guide/flows_authcode and .../openid_connect; help.yahoo.com SLN4724 for the servers).
 const (
 	authURL     = "https://api.login.yahoo.com/oauth2/request_auth"
-	tokenURL    = "https://api.login.yahoo.com/oauth2/get_token" //nolint:gosec // an address, no token
+	tokenURL    = "https://api.login.yahoo.com/oauth2/get_token"
 	userinfoURL = "https://api.login.yahoo.com/openid/v1/userinfo"
 	imapAddr    = "imap.mail.yahoo.com:993"
 	smtpAddr    = "smtp.mail.yahoo.com:465"
