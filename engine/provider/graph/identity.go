@@ -68,7 +68,7 @@ func (c *Connector) identity(app provider.App, endpoint string, token secret.Tex
 		err = errors.New("the id token lacks tid or oid")
 	case !slices.Contains(k.Audience, app.ClientID):
 		err = errors.New("the id token is for another app")
-	case !issuedBy(k.Issuer, k.Tenant, endpoint):
+	case !issuedBy(k.Issuer, k.Tenant, endpoint, c.auth):
 		err = errors.New("the id token is from another issuer")
 	case k.Expires <= 0 || c.now().Add(-skew).After(time.Unix(int64(k.Expires), 0)):
 		err = errors.New("the id token has expired")
@@ -98,8 +98,8 @@ func identifier(s string) bool {
 }
 
 // issuedBy: the issuer names the account's own tenant, whatever tenant was asked ("common" is nobody's issuer). It lives at the public address
-// or, with an endpoint of the operator's choice, there.
-func issuedBy(issuer, tenant, endpoint string) bool {
+// or, with endpoints of the operator's choice, there.
+func issuedBy(issuer, tenant string, endpoints ...string) bool {
 	want := "/" + tenant + "/v2.0"
 	i, err := url.Parse(issuer)
 	if err != nil || i.RawQuery != "" || i.Fragment != "" || i.User != nil || !strings.HasSuffix(strings.ToLower(i.Path), want) {
@@ -108,8 +108,12 @@ func issuedBy(issuer, tenant, endpoint string) bool {
 	if strings.EqualFold(issuer, login+want) {
 		return true
 	}
-	e, err := url.Parse(endpoint)
-	return err == nil && i.Scheme == e.Scheme && strings.EqualFold(i.Host, e.Host)
+	for _, endpoint := range endpoints {
+		if e, err := url.Parse(endpoint); err == nil && i.Scheme == e.Scheme && strings.EqualFold(i.Host, e.Host) {
+			return true
+		}
+	}
+	return false
 }
 
 // admits holds an account to the tenant that the app is set up for. A tenant given by domain is held to by Microsoft alone.

@@ -3,7 +3,6 @@ package graph_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,146 +14,6 @@ import (
 	"github.com/postern-mail/postern/engine/provider/providertest"
 	"github.com/postern-mail/postern/engine/secret"
 )
-
-func subjects(t testing.TB, w *world, x provider.Account, q email.Query, between func(page int)) []string {
-	t.Helper()
-	var out []string
-	for page := 0; ; page++ {
-		p, err := w.c.ListMessages(context.Background(), x, q)
-		if err != nil {
-			t.Fatalf("page %d: %v", page, err)
-		}
-		for _, m := range p.Items {
-			out = append(out, m.Subject)
-		}
-		if p.Next == "" {
-			return out
-		}
-		if page > 200 {
-			t.Fatal("no end")
-		}
-		q.Cursor = p.Next
-		if between != nil {
-			between(page)
-		}
-	}
-}
-
-// Microsoft's own links count messages: what is deleted between two pages would take others with it, and what comes in would be shown twice.
-func TestPagesHoldStillWhileMailComesAndGoes(t *testing.T) {
-	w := start(t)
-	a, x, _ := w.mailbox(t, "ada")
-	base := w.clock.now().Add(-time.Hour)
-	for i := range 30 {
-		a.Deliver("INBOX", mail(i, base.Add(time.Duration(i/4)*time.Second))) // four a second
-	}
-	for _, q := range []email.Query{{Limit: 7}, {Limit: 3, Subject: "number"}} {
-		got := subjects(t, w, x, q, func(page int) {
-			a.Deliver("INBOX", mail(500+page, base.Add(time.Hour)))
-			if page == 1 {
-				a.Erase("Number 029")
-				a.Erase("Number 028")
-			}
-		})
-		seen := map[string]int{}
-		for _, s := range got {
-			seen[s]++
-		}
-		for i := range 28 {
-			if s := fmt.Sprintf("Number %03d", i); seen[s] != 1 {
-				t.Errorf("limit %d: %s shown %d times", q.Limit, s, seen[s])
-			}
-		}
-	}
-}
-
-func TestManyInOneSecond(t *testing.T) {
-	w := start(t)
-	a, x, _ := w.mailbox(t, "ada")
-	at := w.clock.now()
-	for i := range 120 {
-		a.Deliver("INBOX", mail(i, at.Add(time.Duration(i)*time.Millisecond)))
-	}
-	got := subjects(t, w, x, email.Query{Limit: 9}, nil)
-	for i, s := range got {
-		if want := fmt.Sprintf("Number %03d", 119-i); s != want {
-			t.Fatalf("%d: %s, want %s", i, s, want)
-		}
-	}
-	if len(got) != 120 {
-		t.Errorf("%d of 120", len(got))
-	}
-}
-
-func TestSearchAndThreadPages(t *testing.T) {
-	w := start(t)
-	a, x, _ := w.mailbox(t, "ada")
-	at := w.clock.now().Add(-time.Hour)
-	for i := range 40 {
-		m := mail(i, at.Add(time.Duration(i)*time.Second))
-		if i%2 == 0 {
-			m.Raw = strings.Replace(m.Raw, "To: me@", "Cc: carl@", 1)
-		}
-		m.Raw = "In-Reply-To: <root@x>\r\nReferences: <root@x>\r\n" + m.Raw
-		a.Deliver("INBOX", m)
-	}
-	if got := subjects(t, w, x, email.Query{Limit: 3, Cc: []string{"CARL@contoso.test"}}, nil); len(got) != 20 || got[0] != "Number 038" || got[19] != "Number 000" {
-		t.Errorf("cc: %q", got)
-	}
-	// What only we can judge beside the search.
-	yes := true
-	if got := subjects(t, w, x, email.Query{Limit: 3, Any: []string{"carl@contoso.test", "me@contoso.test"}, From: []string{"s1@example.com"}, Unread: &yes}, nil); len(got) != 13 {
-		t.Errorf("any and from: %d %q", len(got), got)
-	}
-	p, err := w.c.ListMessages(context.Background(), x, email.Query{Limit: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := subjects(t, w, x, email.Query{Limit: 7, ThreadID: p.Items[0].ThreadID}, nil); len(got) != 40 || got[0] != "Number 039" || got[39] != "Number 000" {
-		t.Errorf("thread: %q", got)
-	}
-	if got := subjects(t, w, x, email.Query{Limit: 7, ThreadID: p.Items[0].ThreadID, In: []string{"archive"}}, nil); len(got) != 0 {
-		t.Errorf("thread in another folder: %q", got)
-	}
-	for native, want := range map[string]int{"subject:\"Number 03\"": 10, "$search=\"cc:carl@contoso.test\"": 20, "$filter=isRead eq false and from/emailAddress/address eq 's1@example.com'": 13} {
-		if got := subjects(t, w, x, email.Query{Limit: 4, Native: native}, nil); len(got) != want {
-			t.Errorf("%s: %d", native, len(got))
-		}
-	}
-	for _, native := range []string{"nonsense:(", "$filter=toRecipients/any(r:r eq 1)"} {
-		if _, err := w.c.ListMessages(context.Background(), x, email.Query{Native: native}); fault.KindOf(err) != fault.Invalid {
-			t.Errorf("%s: %v", native, err)
-		}
-	}
-	if _, err := w.c.ListMessages(context.Background(), x, email.Query{In: []string{"inbox", "archive"}}); fault.KindOf(err) != fault.Invalid {
-		t.Errorf("two folders: %v", err)
-	}
-}
-
-// Exchange calls a filter too complex when it likes. Then messages are looked through here.
-func TestRefusedFiltersAreDecidedHere(t *testing.T) {
-	w := start(t)
-	a, x, _ := w.mailbox(t, "ada")
-	at := w.clock.now().Add(-time.Hour)
-	for i := range 20 {
-		a.Deliver("INBOX", mail(i, at.Add(time.Duration(i)*time.Second)))
-	}
-	w.Break(1, 400, "InefficientFilter", "")
-	if got := subjects(t, w, x, email.Query{From: []string{"s1@example.com"}}, nil); len(got) != 7 {
-		t.Errorf("filter: %q", got)
-	}
-	w.Break(1, 400, "BadRequest", "")
-	if got := subjects(t, w, x, email.Query{To: []string{"me@contoso.test"}}, nil); len(got) != 20 {
-		t.Errorf("search: %q", got)
-	}
-	w.Break(1, 400, "RequestBroker--ParseUri", "")
-	if got := subjects(t, w, x, email.Query{}, nil); len(got) != 20 {
-		t.Errorf("expand: %q", got)
-	}
-	if got := subjects(t, w, x, email.Query{To: []string{`"odd (name)"@contoso.test`}}, nil); len(got) != 0 {
-		t.Errorf("an address beyond KQL: %q", got)
-	}
-}
 
 func TestErrorRows(t *testing.T) {
 	w := start(t)
@@ -240,7 +99,13 @@ func TestTokensThatDieEarly(t *testing.T) {
 	if err := list(); err != nil || asked != 2 {
 		t.Errorf("after a challenge: asked %d times, %v", asked, err)
 	}
-	w.clock.pass(59*time.Minute + 10*time.Second) // within the last minute
+	for range 5 { // not idle meanwhile
+		w.clock.pass(10 * time.Minute)
+		if err := list(); err != nil || asked != 2 {
+			t.Fatalf("%d %v", asked, err)
+		}
+	}
+	w.clock.pass(9*time.Minute + 10*time.Second) // within the last minute
 	if err := list(); err != nil || asked != 3 {
 		t.Errorf("near the end: asked %d times, %v", asked, err)
 	}
@@ -271,6 +136,110 @@ func TestCloseCutsCallsInFlight(t *testing.T) {
 		}
 	case <-time.After(5 * time.Second):
 		t.Fatal("Close does not reach a call in flight")
+	}
+}
+
+// Accounts without a key share nothing.
+func TestNoKeyNoMemory(t *testing.T) {
+	w := start(t)
+	ada, x, _ := w.mailbox(t, "ada")
+	_, y, _ := w.mailbox(t, "grace")
+	ada.Deliver("INBOX", mail(1, w.clock.now()))
+	x.Key, y.Key = "", ""
+	for n, who := range []provider.Account{y, x} {
+		if p, err := w.c.ListMessages(context.Background(), who, email.Query{}); err != nil || len(p.Items) != n {
+			t.Errorf("%d messages of %s: %v", len(p.Items), who.Address, err)
+		}
+	}
+}
+
+func TestCloseWhileMicrosoftAnswers(t *testing.T) {
+	w := start(t)
+	inside, release := make(chan struct{}), make(chan struct{})
+	c := w.connector(providertest.Hostile(t, func(string) string {
+		close(inside)
+		<-release
+		return `{"value":[]}`
+	}))
+	out := make(chan error, 1)
+	x := provider.Account{Key: "k", Credential: func(context.Context) (provider.Credential, error) {
+		return provider.Credential{AccessToken: secret.New("the-token")}, nil
+	}}
+	go func() { _, err := c.ListMessages(context.Background(), x, email.Query{}); out <- err }()
+	<-inside
+	c.Close("k")
+	err := <-out
+	close(release)
+	if f, _ := fault.As(err); f == nil || f.Code != "credential_refused" || f.Kind != fault.Unproven {
+		t.Errorf("%v", err)
+	}
+}
+
+// One request for one page: a filter that Microsoft would refuse shows as a second one.
+func TestFiltersAreTakenAsTheyStand(t *testing.T) {
+	w := start(t)
+	a, x, _ := w.mailbox(t, "ada")
+	m := mail(1, w.clock.now())
+	m.Raw = strings.Replace(m.Raw, "Number 001", "It's 5 o'clock (or so)", 1)
+	a.Deliver("INBOX", m)
+	yes, no := true, false
+	at := w.clock.now()
+	for name, q := range map[string]email.Query{"none": {}, "subject": {Subject: "it's 5 o'clock (or"}, "from": {From: []string{"s1@example.com", "o'brien@example.com"}}, "flags": {Unread: &yes, Starred: &no, HasAttachment: &no},
+		"time": {ReceivedAfter: at.Add(-time.Second), ReceivedBefore: at.Add(time.Second)}, "all": {Subject: "o'clock", From: []string{"s1@example.com"}, Unread: &yes, ReceivedAfter: at.Add(-time.Hour)},
+		"to": {To: []string{"me@contoso.test"}}, "any": {Any: []string{"me@contoso.test", "x@example.com"}, Cc: nil}, "folder": {In: []string{"inbox"}, Unread: &yes}} {
+		before := len(w.Requests())
+		p, err := w.c.ListMessages(context.Background(), x, q)
+		if got := w.Requests()[before:]; err != nil || len(p.Items) != 1 || len(got) != 1 {
+			t.Errorf("%s: %d messages, %v, after %q", name, len(p.Items), err, got)
+		}
+	}
+}
+
+func TestManyCallersStayWithinFourRequests(t *testing.T) {
+	w := start(t)
+	a, x, _ := w.mailbox(t, "ada")
+	for i := range 20 {
+		a.Deliver("INBOX", mail(i, w.clock.now()))
+	}
+	errs := make(chan error, 60)
+	for range cap(errs) {
+		go func() {
+			_, err := w.c.ListMessages(context.Background(), x, email.Query{Fields: email.RawOnly})
+			errs <- err
+		}()
+	}
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestUploadsThatLeadElsewhere(t *testing.T) {
+	w := start(t)
+	var stolen atomic.Int32
+	thief := providertest.Hostile(t, func(string) string { stolen.Add(1); return "{}" })
+	c := w.connector(providertest.Hostile(t, func(string) string { return `{"id":"AAAA","uploadUrl":"` + thief + `/upload"}` }))
+	x := provider.Account{Key: "k", Address: "ada@contoso.test", Credential: func(context.Context) (provider.Credential, error) {
+		return provider.Credential{AccessToken: secret.New("the-token")}, nil
+	}}
+	_, err := c.Send(context.Background(), x, email.Draft{To: []email.Address{{Email: "g@contoso.test"}}, Attachments: []email.Enclosure{{Filename: "x", Content: strings.NewReader(strings.Repeat("x", 4<<20))}}})
+	if kind(t, err) != fault.Upstream || stolen.Load() > 0 {
+		t.Errorf("%d requests to a stranger: %v", stolen.Load(), err)
+	}
+}
+
+// Six messages of 8 MB are more than one answer may hold: the page is asked for again in smaller ones.
+func TestHeavyPages(t *testing.T) {
+	w := start(t)
+	a, x, _ := w.mailbox(t, "ada")
+	for i := range 6 {
+		m := mail(i, w.clock.now().Add(time.Duration(i)*time.Second))
+		m.Raw += strings.Repeat("a line of some length, and one more, and one more, and a break\r\n", 8<<20/64)
+		a.Deliver("INBOX", m)
+	}
+	if got := subjects(t, w, x, email.Query{}, nil); len(got) != 6 {
+		t.Errorf("%q", got)
 	}
 }
 

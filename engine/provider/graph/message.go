@@ -49,9 +49,10 @@ func (k *call) message(path, id string, want email.Fields) (email.Message, error
 	query := params{"$select", fields(want, false), "$expand", expanded}
 	err := k.json(request{method: http.MethodGet, path: path, query: query}, &w)
 	if errors.Is(err, errRefused) {
-		if err = k.json(request{method: http.MethodGet, path: path, query: query[:2]}, &w); err == nil {
-			err = k.attachments(&w)
-		}
+		err = k.json(request{method: http.MethodGet, path: path, query: query[:2]}, &w)
+	}
+	if err == nil && w.HasAttachments && len(w.Attachments) == 0 {
+		err = k.attachments(&w)
 	}
 	if err != nil {
 		return email.Message{}, err
@@ -137,7 +138,7 @@ func (l *lister) whole(w *wireMessage) (m email.Message, err error) {
 		if errors.Is(err, provider.ErrTooLarge) { // one heavy message must not keep the others back
 			err = nil
 		}
-	case l.bare:
+	case l.bare, w.HasAttachments && len(w.Attachments) == 0:
 		err = l.attachments(w)
 		m = w.message(l.q.Fields)
 	default:

@@ -3,10 +3,13 @@ package graph_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/PuerkitoBio/goquery"
 
 	"github.com/postern-mail/postern/engine/email"
 	"github.com/postern-mail/postern/engine/fault"
@@ -240,6 +243,37 @@ func TestConsentRefusals(t *testing.T) {
 	stopped("client", "AADSTS700016", func(a *provider.App) { a.ClientID = "x" }, a)
 	stopped("tenant", "AADSTS90002", func(a *provider.App) { a.Settings = map[string]string{"tenant": "nobody.test"} }, a)
 	stopped("personal in a tenant", "AADSTS50020", func(a *provider.App) { a.Settings = map[string]string{"tenant": "organizations"} }, home)
+}
+
+// The page is walked as a browser would: what its form holds, and nothing else, is sent.
+func TestTheConsentPageIsAForm(t *testing.T) {
+	w := start(t)
+	w.Account(contoso, "bob@contoso.test", "Bob")
+	a := w.Account(contoso, "ada@contoso.test", "Ada \"A\" <b>")
+	res, err := http.Get(w.authURL(t, a, "Mail.Read"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	page, err := goquery.NewDocumentFromReader(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := url.Values{"answer": {page.Find("#accept").AttrOr("value", "")}, "account": {page.Find("#account option[selected]").AttrOr("value", "")}}
+	page.Find("form input[type=hidden]").Each(func(_ int, s *goquery.Selection) { form.Set(s.AttrOr("name", ""), s.AttrOr("value", "")) })
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	done, err := client.PostForm(w.URL()+page.Find("form").AttrOr("action", ""), form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done.Body.Close()
+	back, err := done.Location()
+	if err != nil || back.Query().Get("code") == "" || form.Get("account") != "ada@contoso.test" {
+		t.Fatalf("%v %v", back, err)
+	}
+	if _, who, err := w.c.Exchange(context.Background(), w.app, secret.New(back.Query().Get("code")), secret.New(verifier)); err != nil || who.Email != "ada@contoso.test" {
+		t.Errorf("%+v %v", who, err)
+	}
 }
 
 func TestAdministratorsApproval(t *testing.T) {

@@ -44,6 +44,11 @@ func (c *Connector) Send(ctx context.Context, a provider.Account, d email.Draft)
 		if err == nil && made.ID == "" {
 			err = errUpstream.Because(errors.New("the draft has no id"))
 		}
+		if (errors.Is(err, errRefused) || errors.Is(err, provider.ErrMessageNotFound)) && len(m.apart) == 0 {
+			// A server without drafts from MIME may still send it ("user: sendMail"); then there is no id to answer with.
+			made = wireMessage{}
+			return senderRefused(k.json(request{method: http.MethodPost, path: "/me/sendMail", kind: "text/plain", body: body}, nil))
+		}
 		if err != nil {
 			return senderRefused(err)
 		}

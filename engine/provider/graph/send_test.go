@@ -65,6 +65,17 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("broken off") }
 
+func TestSendWhereDraftsAreNotTaken(t *testing.T) {
+	w := start(t)
+	ada, x, _ := w.mailbox(t, "ada")
+	grace, _, _ := w.mailbox(t, "grace")
+	w.Break(1, 415, "UnsupportedMediaType", "")
+	m, err := w.c.Send(context.Background(), x, email.Draft{To: []email.Address{{Email: "grace@contoso.test"}}, Subject: "Hi", Plain: "x"})
+	if err != nil || m.ID != "" || m.Subject != "Hi" || len(grace.Mailbox("INBOX")) != 1 || len(ada.Mailbox("Sent")) != 1 {
+		t.Errorf("%+v %v", m, err)
+	}
+}
+
 func TestSendLargeAttachments(t *testing.T) {
 	w := start(t)
 	_, x, _ := w.mailbox(t, "ada")

@@ -35,6 +35,9 @@ type session struct {
 }
 
 func (c *Connector) session(key string) *session {
+	if key == "" { // of nobody in particular: nothing of it may be kept for somebody else
+		return newSession()
+	}
 	now := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,11 +48,16 @@ func (c *Connector) session(key string) *session {
 	}
 	s := c.sessions[key]
 	if s == nil {
-		s = &session{folders: map[string]string{}, slots: make(chan struct{}, mostAtOnce)}
-		s.ctx, s.end = context.WithCancel(context.Background())
+		s = newSession()
 		c.sessions[key] = s
 	}
 	s.used = now
+	return s
+}
+
+func newSession() *session {
+	s := &session{folders: map[string]string{}, slots: make(chan struct{}, mostAtOnce)}
+	s.ctx, s.end = context.WithCancel(context.Background())
 	return s
 }
 

@@ -65,19 +65,39 @@ func (k *graphCall) create() error {
 	if !k.mayWrite() {
 		return errGraphAccess
 	}
+	m, err := k.draft()
+	if err != nil {
+		return err
+	}
+	return k.ok(201, m.resource(nil, nil, k.immutable(), k.asText()))
+}
+
+// sendMail sends without a draft that anybody sees, and answers nothing.
+func (k *graphCall) sendMail() error {
+	if !k.may("Mail.Send") {
+		return errGraphAccess
+	}
+	m, err := k.draft()
+	if err != nil {
+		return err
+	}
+	return k.send(m)
+}
+
+func (k *graphCall) draft() (*microsoftMessage, error) {
 	if graphMediaType(k.r) != "text/plain" {
-		return graphBad("UnableToDeserializePostBody", "this server makes drafts from MIME only")
+		return nil, graphBad("UnableToDeserializePostBody", "this server takes MIME only")
 	}
 	raw, err := base64.StdEncoding.DecodeString(string(k.body))
 	if err != nil {
-		return graphBad("ErrorMimeContentInvalidBase64String", "Invalid base64 string for MIME content.")
+		return nil, graphBad("ErrorMimeContentInvalidBase64String", "Invalid base64 string for MIME content.")
 	}
 	m := k.account.put(k.account.byID("drafts"), raw, k.Now())
 	m.draft, m.bcc = true, m.read.Bcc
 	if m.read.MessageID == "" {
 		m.read.MessageID = microsoftRandom(12) + "@microsoft.test"
 	}
-	return k.ok(201, m.resource(nil, nil, k.immutable(), k.asText()))
+	return m, nil
 }
 
 func (k *graphCall) send(m *microsoftMessage) error {

@@ -100,6 +100,8 @@ func (k *graphCall) serve() error {
 		return k.messages(nil, k.path[1:])
 	case "mailFolders":
 		return k.mailFolders()
+	case "sendMail":
+		return k.sendMail()
 	}
 	return errGraphSegment
 }
