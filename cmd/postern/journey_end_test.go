@@ -145,6 +145,7 @@ func (j *journey) customerLooks() {
 	p.pictures("security")
 	p.visit("/")
 	p.visit(j.demo.url + "/grants/" + j.imap)
+	p.sees("scopes", "Read messages")
 	p.pictures("mailbox")
 	p.click("revoke")
 	p.sees("title", "Disconnect")

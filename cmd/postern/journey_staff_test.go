@@ -204,6 +204,7 @@ func (j *journey) ownerLooks() {
 	p.sees("main", "Sandbox", "IMAP")
 	p.pictures("connectors")
 	p.visit(p.rowWith("Sandbox"))
+	p.sees("main", j.demo.url+"/v3/connect/callback/sandbox")
 	p.pictures("connector")
 	p.visit("/api-keys")
 	p.click("primary-action")

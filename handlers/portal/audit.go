@@ -195,6 +195,9 @@ func (p *Portal) auditShow(c echo.Context) error {
 	view := pages.AuditShowView{Row: row, Facts: []ui.FactView{{Label: "Object", Text: strings.ReplaceAll(e.ObjectKind, "_", " ") + " " + e.ObjectID, Mono: true},
 		{Label: "Actor", Text: string(e.ActorKind) + " " + e.ActorID, Mono: true}}}
 	for _, f := range factsOf(e.Detail) {
+		if f.Text == "" {
+			continue
+		}
 		f.Label, f.Text, f.Mono = strings.ReplaceAll(f.Label, "_", " "), masked(actor, f.Text), false
 		view.After = append(view.After, f)
 	}

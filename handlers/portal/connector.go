@@ -131,7 +131,7 @@ func (p *Portal) connectorShow(c echo.Context) error {
 	}
 	view := pages.ConnectorShowView{ID: k.ID.String(), Provider: providerName(k.Provider), State: "not_checked", StateText: p.connectorText(k.Provider)}
 	if k.ClientID != "" {
-		view.Facts = append(view.Facts, ui.FactView{Label: "Client id", Text: k.ClientID, Mono: true}, ui.FactView{Label: "Redirect address to register at the provider", Text: p.Server.URL("/connect/callback"), Mono: true})
+		view.Facts = append(view.Facts, ui.FactView{Label: "Client id", Text: k.ClientID, Mono: true}, ui.FactView{Label: "Redirect address to register at the provider", Text: p.Server.URL("/v3/connect/callback/" + k.Provider), Mono: true})
 	}
 	view.Facts = append(view.Facts, factsOf(k.Settings)...)
 	view.Scopes = scopeRows(models.Grant{Provider: k.Provider, ScopesRequested: k.Scopes}, nil)

@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -153,6 +154,9 @@ func scopeRows(g models.Grant, uses map[string]time.Time) []pages.ScopeRow {
 					row.Used = at
 				}
 			}
+		}
+		if k := provider.Capability(name); !known && slices.Contains(provider.Capabilities(), k) { // a password has no scopes: we hold it to capabilities
+			row.Words, row.Used = k.Words(), uses[name]
 		}
 		at[name] = len(rows)
 		rows = append(rows, row)
