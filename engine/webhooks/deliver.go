@@ -57,7 +57,14 @@ func (w *deliverWorker) Work(ctx context.Context, job *river.Job[Deliver]) error
 	if err := s.announce(ctx, p, body); err != nil {
 		return err
 	}
-	return s.record(ctx, p, s.send(ctx, p, body))
+	if !s.lanes.enter(ctx, p.hook.ID, s.now) {
+		// Jittered, so that the jobs which found no room do not come back together.
+		return river.JobSnooze(time.Duration(float64(laneBack) * (0.5 + s.jitter())))
+	}
+	var a answer
+	defer func() { s.lanes.leave(p.hook.ID, a, s.now()) }()
+	a = s.send(ctx, p, body)
+	return s.record(ctx, p, a)
 }
 
 // parcel is one attempt in the making.

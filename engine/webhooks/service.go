@@ -67,6 +67,7 @@ type Service struct {
 	clock     func() time.Time
 	log       *slog.Logger
 	jitter    func() float64 // in [0, 1)
+	lanes     lanes
 
 	mu    sync.Mutex
 	tests map[string][]time.Time // application to its latest test calls

@@ -71,3 +71,14 @@ func (t *Tx) InsertAttempt(a models.Attempt) error {
 func (t *Tx) Attempts(application models.ApplicationID, delivery models.DeliveryID) ([]models.Attempt, error) {
 	return all[models.Attempt](t.db.Table("attempts").Where("application_id = ? AND delivery_id = ?", application, delivery).Order("number, id").Limit(1000))
 }
+
+// DeliveriesGivenUp lists deliveries of events to a webhook that were made since the time and given up, the oldest first, and locks them: those that
+// were never attempted, or those whose every attempt failed.
+func (t *Tx) DeliveriesGivenUp(application models.ApplicationID, webhook models.WebhookID, untried bool, since time.Time, limit int) ([]models.Delivery, error) {
+	status := "failed"
+	if untried {
+		status = "dropped"
+	}
+	return all[models.Delivery](t.db.Raw(`SELECT * FROM deliveries WHERE application_id = ? AND webhook_id = ? AND status = ? AND (attempts = 0) = ? AND tenant_id IS NOT NULL
+		AND created_at >= ? ORDER BY created_at, id LIMIT ? FOR UPDATE`, application, webhook, status, untried, since, limit))
+}
