@@ -49,6 +49,7 @@ type Connector struct {
 	revoke string
 	signIn *http.Client
 	api    *api.Service
+	wire   *bearer
 	now    func() time.Time
 	pause1 time.Duration // before the first repetition
 
@@ -76,7 +77,8 @@ func New(c Config) *Connector {
 	}
 	out.oauth = oauth.Client{HTTP: out.signIn, Now: out.now, Auth: cmp.Or(c.AuthURL, authURL), Token: cmp.Or(c.TokenURL, tokenURL), Userinfo: cmp.Or(c.UserinfoURL, userinfoURL)}
 	client := c.Guard.HTTPClient(dial.Provider, callTimeout)
-	client.Transport = bearer{client.Transport}
+	out.wire = &bearer{client.Transport, answerMost}
+	client.Transport = out.wire
 	endpoint := strings.TrimSuffix(cmp.Or(c.APIURL, apiURL), "/") + "/"
 	// Google's client logs requests and answers, mail included, when the environment asks it to: here nothing listens. With a
 	// client given and an address set it reads no credentials of the machine, and NewService has nothing left that can fail.

@@ -21,6 +21,7 @@ var (
 	errLimited    = fault.New(fault.Limited, "provider_rate_limited", "Google asks for fewer requests to this mailbox. Try again a little later.")
 	errDisabled   = fault.New(fault.Upstream, "provider_api_disabled", "The Gmail API is not switched on in the Google Cloud project of this connector. An administrator has to switch it on there.")
 	errPolicy     = fault.New(fault.Denied, "provider_policy", "The administrators of this Google Workspace organisation do not allow this app to reach Gmail. They can change that in the Admin console under API controls.")
+	errForbidden  = fault.New(fault.Denied, "provider_forbidden", "Google does not allow this for this mailbox.")
 	errNoMailbox  = fault.New(fault.Denied, "mailbox_not_enabled", "This Google account has no Gmail mailbox, or it is switched off.")
 	errQuery      = fault.New(fault.Invalid, "filter_invalid", "Gmail cannot be asked for this. Check the filters.")
 	errTurnedDown = fault.New(fault.Invalid, "provider_refused", "Gmail does not take this request as it stands.")
@@ -138,8 +139,10 @@ func (c *Connector) refusal(ctx context.Context, err error) (out *fault.Error, a
 		return provider.ErrScopeMissing.Because(d.cause()), false
 	case d.status == http.StatusForbidden && d.is("accessNotConfigured", "SERVICE_DISABLED"):
 		return errDisabled.Because(d.cause()), false
-	case d.status == http.StatusForbidden:
+	case d.status == http.StatusForbidden && d.is("domainPolicy", "admin_policy_enforced", "ORG_RESTRICTION_VIOLATION"):
 		return errPolicy.Because(d.cause()), false
+	case d.status == http.StatusForbidden:
+		return errForbidden.Because(d.cause()), false
 	case d.status == http.StatusBadRequest && d.is("failedPrecondition", "FAILED_PRECONDITION"):
 		return errNoMailbox.Because(d.cause()), false
 	case d.status == http.StatusNotFound:

@@ -98,6 +98,7 @@ func TestFiltersAreExact(t *testing.T) {
 		"before a moment":   {email.Query{ReceivedBefore: noon.Add(time.Second)}, "one"},
 		"between":           {email.Query{ReceivedAfter: noon.Add(499 * time.Millisecond), ReceivedBefore: noon.Add(501 * time.Millisecond)}, "one"},
 		"operator in quote": {email.Query{Subject: `two" OR subject:"one`}, ""},
+		"operator":          {email.Query{Subject: "two OR subject:one"}, ""},
 		"no word at all":    {email.Query{Subject: "?!"}, ""},
 		"operator as from":  {email.Query{From: []string{"x} OR {from:a@example.com"}}, ""},
 		"minus":             {email.Query{Subject: "-two"}, "two"},
@@ -126,6 +127,15 @@ func TestCursorIsOfOneMailboxAndQuery(t *testing.T) {
 	if _, err := b.c.ListMessages(context.Background(), other, email.Query{Cursor: p.Next}); !errors.Is(err, provider.ErrCursor) {
 		t.Errorf("another mailbox: %v", err)
 	}
+	asked := b.g.Seen("")
+	for _, q := range []email.Query{{Cursor: p.Next, Subject: "n"}, {Cursor: p.Next, In: []string{"INBOX"}}, {Cursor: p.Next, Native: "n"}} {
+		if _, err := b.c.ListMessages(context.Background(), b.a, q); !errors.Is(err, provider.ErrCursor) {
+			t.Errorf("%+v: %v", q, err)
+		}
+	}
+	if _, err := b.c.ListMessages(context.Background(), other, email.Query{Cursor: p.Next}); !errors.Is(err, provider.ErrCursor) || b.g.Seen("") != asked {
+		t.Errorf("Google was asked with a page token of something else (%v)", err)
+	}
 	b.g.Fail(providertest.GoogleFault{Path: "/messages", Status: 400, Reason: "invalidArgument", Say: "Invalid pageToken"})
 	if _, err := b.c.ListMessages(context.Background(), b.a, email.Query{Cursor: p.Next}); !errors.Is(err, provider.ErrCursor) {
 		t.Errorf("a page token that Google forgot: %v", err)
@@ -153,6 +163,9 @@ func TestConversation(t *testing.T) {
 	if got := subjects(b.list(email.Query{ThreadID: thread, In: []string{"TRASH"}})); got != "binned" {
 		t.Errorf("in the trash: %s", got)
 	}
+	if got := subjects(b.list(email.Query{ThreadID: thread, Subject: "ANSWER 3"})); got != "answer 3" {
+		t.Errorf("with another filter: %s", got)
+	}
 	if p := b.list(email.Query{ThreadID: "18f0000000000fff"}); len(p.Items) != 0 {
 		t.Errorf("%+v", p)
 	}
@@ -176,8 +189,31 @@ func TestPartialFailure(t *testing.T) {
 	if n := b.g.Seen("/messages/" + gone); n != 6 { // once, the 404, and four tries
 		t.Errorf("%d requests", n)
 	}
-	if most := b.g.MostAtOnce(); most > 6 {
-		t.Errorf("%d requests at once", most)
+}
+
+// Google counts the requests of one person that are under way together.
+func TestFewAtOnce(t *testing.T) {
+	b := newMailbox(t)
+	for i := range 20 {
+		b.deliver("INBOX", fmt.Sprint("n", i))
+	}
+	hold := make(chan struct{})
+	b.g.Fail(providertest.GoogleFault{Path: "/messages/", Times: 20, Wait: hold})
+	done := make(chan error)
+	go func() {
+		p, err := b.c.ListMessages(context.Background(), b.a, email.Query{})
+		if err == nil && len(p.Items) != 20 {
+			err = fmt.Errorf("%d items", len(p.Items))
+		}
+		done <- err
+	}()
+	for b.g.MostAtOnce() < 6 {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(50 * time.Millisecond) // for a seventh to come, if it may
+	close(hold)
+	if err := <-done; err != nil || b.g.MostAtOnce() != 6 {
+		t.Errorf("%d at once, %v", b.g.MostAtOnce(), err)
 	}
 }
 
@@ -214,6 +250,7 @@ func TestRefusals(t *testing.T) {
 		"403 daily":            {providertest.GoogleFault{Status: 403, Reason: "dailyLimitExceeded"}, nil, "provider_rate_limited", 0},
 		"403 API off":          {providertest.GoogleFault{Status: 403, Reason: "accessNotConfigured"}, nil, "provider_api_disabled", 0},
 		"403 policy":           {providertest.GoogleFault{Status: 403, Reason: "domainPolicy"}, nil, "provider_policy", 0},
+		"403 otherwise":        {providertest.GoogleFault{Status: 403, Reason: "forbidden", Say: "Delegation denied"}, nil, "provider_forbidden", 0},
 		"400 no mailbox":       {providertest.GoogleFault{Status: 400, Reason: "failedPrecondition", Say: "Mail service not enabled"}, nil, "mailbox_not_enabled", 0},
 		"500":                  {providertest.GoogleFault{Status: 500, Times: 4}, nil, "provider_unavailable", 0},
 		"503 later":            {providertest.GoogleFault{Status: 503, Header: map[string]string{"Retry-After": "60"}}, nil, "provider_unavailable", time.Minute},
@@ -221,6 +258,7 @@ func TestRefusals(t *testing.T) {
 		"array":                {providertest.GoogleFault{Status: 500, Body: `[{"error":{"code":500,"message":"secret subject"}}]`, Times: 4}, nil, "provider_unavailable", 0},
 		"odd JSON":             {providertest.GoogleFault{Status: 200, Body: `{"id":7,"payload":[1]}`, Times: 4}, nil, "provider_unavailable", 0},
 		"null":                 {providertest.GoogleFault{Status: 200, Body: `null`, Times: 4}, nil, "provider_unavailable", 0},
+		"reason is a sentence": {providertest.GoogleFault{Status: 403, Reason: "secret subject"}, nil, "provider_forbidden", 0},
 		"error repeats a word": {providertest.GoogleFault{Status: 418, Reason: "teapot", Say: "secret subject " + b.token.Access.Reveal()}, nil, "provider_unavailable", 0},
 	} {
 		f.fault.Path = "/messages/" + id
@@ -356,5 +394,25 @@ func TestCloseEndsCallsInFlight(t *testing.T) {
 	wg.Wait()
 	if !errors.Is(err, provider.ErrCredentialRefused) {
 		t.Errorf("%v", err)
+	}
+}
+
+// A caller who looks at no body gets everything else, and no text travels.
+func TestNoBody(t *testing.T) {
+	b := newMailbox(t)
+	b.g.Deliver(t, b.a, "INBOX", providertest.Mail{Received: noon, Raw: "From: a@example.com\r\nSubject: two parts\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/alternative; boundary=c\r\n\r\n--c\r\nContent-Type: text/plain\r\n\r\n" +
+		strings.Repeat("A text & more. ", 10_000) + "\r\n--c--\r\n--b\r\nContent-Type: application/pdf; name=r.pdf\r\nContent-Disposition: attachment; filename=r.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nJVBERi0xLjc=\r\n--b--\r\n"})
+	full, short := b.list(email.Query{}).Items[0], b.list(email.Query{NoBody: true}).Items[0]
+	if b.g.Seen("fields=") != 1 {
+		t.Error("everything was asked for")
+	}
+	if n := b.g.Seen("/attachments/"); n != 1 {
+		t.Errorf("the text was fetched %d times", n)
+	}
+	if len(full.Plain) < 100_000 || short.Plain != "" || !strings.HasPrefix(short.Snippet, "A text & more.") || len(short.Snippet) > 100 || short.Subject != full.Subject || !short.Date.Equal(full.Date) {
+		t.Errorf("%q %q", short.Snippet, full.Snippet)
+	}
+	if len(short.Attachments) != 1 || short.Attachments[0] != full.Attachments[0] || short.Attachments[0].ID != "2" {
+		t.Errorf("%+v %+v", short.Attachments, full.Attachments)
 	}
 }

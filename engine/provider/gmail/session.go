@@ -244,9 +244,12 @@ func each(ctx context.Context, n int, do func(context.Context, int) error) error
 type bearerKey struct{}
 
 // bearer puts a call's token on its requests and bounds their answers.
-type bearer struct{ next http.RoundTripper }
+type bearer struct {
+	next http.RoundTripper
+	most int64 // bytes of an answer
+}
 
-func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	token, ok := r.Context().Value(bearerKey{}).(secret.Text)
 	if !ok {
 		return nil, errAnswer.Because(errors.New("a request without a token"))
@@ -257,7 +260,7 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, dial.WithoutURL(err)
 	}
-	res.Body = &bounded{ReadCloser: res.Body, left: answerMost}
+	res.Body = &bounded{ReadCloser: res.Body, left: b.most}
 	return res, nil
 }
 

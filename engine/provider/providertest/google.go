@@ -32,7 +32,7 @@ type GoogleServer struct {
 	tokens   map[string]*googleToken // access and refresh tokens
 	consents map[string][]string     // sub + client to scopes allowed
 	faults   []*GoogleFault
-	seen     []string // method and path of every request to the API, and of the token endpoints
+	seen     []string // method and address of every request to the API, and of the token endpoints
 	revoked  []string // bodies of revocations
 	offset   time.Duration
 	lag      int
@@ -86,7 +86,7 @@ type GoogleFault struct {
 	Header map[string]string
 	Body   string // instead of Google's error JSON
 	After  bool   // do what was asked, then fail
-	Wait   chan struct{}
+	Wait   chan struct{} // until it is closed nothing is answered; with Status 0 what was asked follows
 }
 
 // Google starts a server that lives as long as the test.
@@ -217,7 +217,7 @@ func (g *GoogleServer) Fail(f GoogleFault) {
 // Heal takes back every fault that has not struck.
 func (g *GoogleServer) Heal() { g.mu.Lock(); g.faults = nil; g.mu.Unlock() }
 
-// Seen counts the requests whose method and path hold part.
+// Seen counts the requests whose method and address hold part.
 func (g *GoogleServer) Seen(part string) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -252,7 +252,7 @@ func googleRandom(n int) string {
 func (g *GoogleServer) faulty(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.mu.Lock()
-		g.seen = append(g.seen, r.Method+" "+r.URL.Path)
+		g.seen = append(g.seen, r.Method+" "+r.URL.RequestURI())
 		g.inFlight++
 		g.most = max(g.most, g.inFlight)
 		var hit *GoogleFault
@@ -279,6 +279,10 @@ func (g *GoogleServer) faulty(next http.Handler) http.Handler {
 			case <-hit.Wait:
 			case <-r.Context().Done():
 			}
+		}
+		if hit.Status == 0 {
+			next.ServeHTTP(w, r)
+			return
 		}
 		for k, v := range hit.Header {
 			w.Header().Set(k, v)

@@ -89,9 +89,11 @@ func (g *GoogleServer) api(w http.ResponseWriter, r *http.Request) {
 		e.if_(googleLabellers, func() { googleReply(w, 200, map[string]any{"labels": e.box.labels}) })
 	case method == "GET labels" && len(path) == 3:
 		e.if_(googleLabellers, func() { e.label(at(2)) })
+	case method == "GET history" && len(path) == 2:
+		e.if_(append(googleReaders, googleGmailScope+"metadata"), e.history)
 	case method == "GET profile" && len(path) == 2:
 		e.if_(append(googleReaders, googleGmailScope+"compose", googleGmailScope+"metadata"), func() {
-			googleReply(w, 200, map[string]any{"emailAddress": key.user.Address, "messagesTotal": len(e.box.messages), "threadsTotal": len(e.box.messages), "historyId": fmt.Sprint(1000 + e.box.next)})
+			googleReply(w, 200, map[string]any{"emailAddress": key.user.Address, "messagesTotal": len(e.box.messages), "threadsTotal": len(e.box.messages), "historyId": fmt.Sprint(e.box.historyID())})
 		})
 	default:
 		http.Error(w, "<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>", 404)
@@ -191,7 +193,12 @@ func (e *googleExchange) get(m *googleMessage) {
 		googleRefuse(e.w, 403, "forbidden", "Metadata scope doesn't allow format "+strings.ToUpper(format))
 		return
 	}
-	googleReply(e.w, 200, m.json(format, e.q["metadataHeaders"]))
+	out, bad := googlePartial(m.json(format, e.q["metadataHeaders"]), e.q.Get("fields"))
+	if bad != "" {
+		googleRefuse(e.w, 400, "invalidParameter", "Invalid field selection "+bad)
+		return
+	}
+	googleReply(e.w, 200, out)
 }
 
 func (e *googleExchange) thread(id string) {
@@ -270,6 +277,8 @@ func (e *googleExchange) modify(m *googleMessage) {
 }
 
 func (e *googleExchange) relabel(m *googleMessage, add, remove []string) {
+	e.box.note("labelsAdded", m, add)
+	e.box.note("labelsRemoved", m, remove)
 	m.labels = slices.DeleteFunc(slices.Clone(m.labels), func(l string) bool { return slices.Contains(remove, l) })
 	for _, l := range add {
 		if !m.has(l) {
@@ -283,6 +292,7 @@ func (e *googleExchange) trash(m *googleMessage) { e.relabel(m, []string{"TRASH"
 
 func (e *googleExchange) remove(m *googleMessage) {
 	delete(e.box.messages, m.id)
+	e.box.note("messagesDeleted", m, nil)
 	e.w.WriteHeader(http.StatusNoContent)
 }
 

@@ -22,6 +22,7 @@ type googleBox struct {
 	labels   []*googleLabel
 	messages map[string]*googleMessage
 	next     int
+	changes  []googleChange
 }
 
 type googleLabel struct {
@@ -41,6 +42,7 @@ type googleMessage struct {
 	text       string
 	attached   bool
 	blobs      map[string][]byte // attachment id to bytes
+	history    int
 }
 
 // googleApart is from which size on a text is told by attachment id instead of in place.
@@ -93,6 +95,7 @@ func (b *googleBox) put(raw []byte, at time.Time, labels []string, thread string
 		m.thread = m.id
 	}
 	b.messages[m.id] = m
+	b.note("messagesAdded", m, nil)
 	return m
 }
 
@@ -211,7 +214,7 @@ next:
 
 // json is the message in one of the API's formats.
 func (m *googleMessage) json(format string, only []string) map[string]any {
-	out := map[string]any{"id": m.id, "threadId": m.thread, "labelIds": m.labels, "historyId": fmt.Sprint(1000 + m.seq), "internalDate": fmt.Sprint(m.at.UnixMilli()), "sizeEstimate": len(m.raw), "snippet": googleSnippet(m.text)}
+	out := map[string]any{"id": m.id, "threadId": m.thread, "labelIds": m.labels, "historyId": fmt.Sprint(m.history), "internalDate": fmt.Sprint(m.at.UnixMilli()), "sizeEstimate": len(m.raw), "snippet": googleSnippet(m.text)}
 	switch format {
 	case "raw":
 		out["raw"] = base64.URLEncoding.EncodeToString(m.raw)
