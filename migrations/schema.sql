@@ -813,6 +813,28 @@ ALTER TABLE ONLY public.sealed FORCE ROW LEVEL SECURITY;
 
 
 --
+-- Name: sends_once; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.sends_once (
+    tenant_id uuid NOT NULL,
+    grant_id uuid NOT NULL,
+    key_hash bytea NOT NULL,
+    request_hash bytea NOT NULL,
+    state text DEFAULT 'running'::text NOT NULL,
+    message_id text DEFAULT ''::text NOT NULL,
+    thread_id text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT sends_once_key_hash_check CHECK ((length(key_hash) = 32)),
+    CONSTRAINT sends_once_request_hash_check CHECK ((length(request_hash) = 32)),
+    CONSTRAINT sends_once_state_check CHECK ((state = ANY (ARRAY['running'::text, 'sent'::text, 'unknown'::text])))
+);
+
+ALTER TABLE ONLY public.sends_once FORCE ROW LEVEL SECURITY;
+
+
+--
 -- Name: sessions; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1412,6 +1434,14 @@ ALTER TABLE ONLY public.receipts
 
 ALTER TABLE ONLY public.sealed
     ADD CONSTRAINT sealed_pkey PRIMARY KEY (tenant_id, owner_kind, owner_id, field);
+
+
+--
+-- Name: sends_once sends_once_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.sends_once
+    ADD CONSTRAINT sends_once_pkey PRIMARY KEY (tenant_id, grant_id, key_hash);
 
 
 --
@@ -2280,6 +2310,14 @@ ALTER TABLE ONLY public.sealed
 
 
 --
+-- Name: sends_once sends_once_tenant_id_grant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.sends_once
+    ADD CONSTRAINT sends_once_tenant_id_grant_id_fkey FOREIGN KEY (tenant_id, grant_id) REFERENCES public.grants(tenant_id, id) ON DELETE CASCADE;
+
+
+--
 -- Name: sessions sessions_member_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2731,6 +2769,12 @@ CREATE POLICY scope ON public.verifications TO postern_app USING (((tenant_id = 
 ALTER TABLE public.sealed ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: sends_once; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.sends_once ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: severances; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -2755,6 +2799,13 @@ CREATE POLICY tenant ON public.data_keys TO postern_app USING ((tenant_id = ( SE
 --
 
 CREATE POLICY tenant ON public.sealed TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
+-- Name: sends_once tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.sends_once TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
 
 
 --
@@ -3311,6 +3362,13 @@ GRANT SELECT ON TABLE public.receipts TO postern_platform;
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sealed TO postern_app;
+
+
+--
+-- Name: TABLE sends_once; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sends_once TO postern_app;
 
 
 --

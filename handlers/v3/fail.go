@@ -47,8 +47,14 @@ var byKind = map[fault.Kind]wire{
 // byCode is where the contract has a word of its own for a fault, or another status than its kind has.
 var byCode = map[string]wire{
 	"payload_malformed":  {http.StatusBadRequest, typePayload, ""},
-	"body_too_large":     {http.StatusRequestEntityTooLarge, typeRequest, "The body is larger than this takes: 3 MB."},
+	"body_too_large":     {http.StatusRequestEntityTooLarge, typeRequest, "The body is larger than this address takes."},
 	"method_not_allowed": {http.StatusMethodNotAllowed, typeRequest, "This address does not take that method. The Allow header names those it takes."},
+
+	"message_too_large": {http.StatusRequestEntityTooLarge, typeRequest, ""},
+
+	"idempotency_key_invalid": {http.StatusBadRequest, "api.invalid_idempotency_key", ""},
+	"idempotency_conflict":    {http.StatusConflict, "api.invalid_idempotent_request", ""},
+	"idempotency_running":     {http.StatusConflict, "api.concurrent_idempotent_request", ""},
 
 	"grant_revoked":               {http.StatusUnauthorized, typeGrantDead, ""},
 	"grant_not_usable":            {http.StatusUnauthorized, typeGrantDead, ""},

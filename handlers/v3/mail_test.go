@@ -1,15 +1,23 @@
 package v3_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"maps"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/postern-mail/postern/engine/access"
 	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/engine/provider/providertest"
+	"github.com/postern-mail/postern/models"
 )
 
 // mailbox is one connected mailbox of the test's Dovecot, with an access token.
@@ -96,5 +104,193 @@ func TestMessageChangeTranscript(t *testing.T) {
 	tr.matches(t, "message-change.txt")
 	if strings.Contains(w.log.String(), "second") {
 		t.Error("the log holds a subject")
+	}
+}
+
+// form makes a multipart body; a field whose name begins with @ is a file called after it.
+func form(fields ...string) (body, contentType string) {
+	var out bytes.Buffer
+	w := multipart.NewWriter(&out)
+	for i := 0; i+1 < len(fields); i += 2 {
+		var part io.Writer
+		if name, isFile := strings.CutPrefix(fields[i], "@"); isFile {
+			part, _ = w.CreatePart(textproto.MIMEHeader{"Content-Disposition": {fmt.Sprintf(`form-data; name=%q; filename="file of %s.bin"`, name, name)}, "Content-Type": {"application/x-ours"}})
+		} else {
+			part, _ = w.CreateFormField(fields[i])
+		}
+		_, _ = io.WriteString(part, fields[i+1])
+	}
+	_ = w.Close()
+	return out.String(), w.FormDataContentType()
+}
+
+func (w *world) send(m mailbox, key, body, contentType string, header ...string) answer {
+	w.t.Helper()
+	h := map[string]string{"Content-Type": contentType}
+	for i := 0; i+1 < len(header); i += 2 {
+		h[header[i]] = header[i+1]
+	}
+	return w.do(call{method: "POST", path: m.path("/messages/send"), key: key, body: body, header: h})
+}
+
+func TestSendTranscript(t *testing.T) {
+	w := newWorld(t, withMail)
+	m := w.connected()
+	w.deliver(m, "question", "References: <root@example.com>\r\nContent-Type: text/plain\r\n\r\nWhere?\r\n")
+	question := w.get(m.path("/messages?select=id,thread_id"))
+	tr := w.transcript()
+	path := m.path("/messages/send")
+	sent := tr.call(call{method: "POST", path: path, body: `{"to":[{"email":"grace@example.com","name":""}],"cc":[{"email":"bob@example.com"}],"bcc":[{"email":"eve@example.com"}],"subject":"Grüße","body":"<p>Hé</p>","unknown":1,"tracking_options":{"opens":false}}`})
+	tr.call(call{method: "POST", path: "/v3/grants/me/messages/send", key: m.token, body: `{"to":[{"email":"grace@example.com"}],"subject":"Re: question","body":"Here <b>.","is_plaintext":true,"reply_to_message_id":` + fmt.Sprintf("%q", question.text1("data", "0", "id")) +
+		`,"custom_headers":[{"name":"X-Campaign","value":"seven"}],"attachments":[{"filename":"a b.txt","content_type":"text/plain","content":"aGVsbG8_"},{"content":"iVBORw0KGgo=","content_type":"image/png","filename":"dot.png","content_id":"dot","is_inline":true}]}`})
+	taken := m.submission.Taken()
+	if len(taken) != 2 || len(taken[0].To) != 3 || strings.Contains(taken[0].Raw, "eve@") || !strings.Contains(taken[0].Raw, "text/html") {
+		t.Fatalf("submitted: %+v", taken)
+	}
+	for _, line := range []string{"In-Reply-To: <question@example.com>", "References: <root@example.com> <question@example.com>", "X-Campaign: seven", "text/plain", "Here <b>.", `filename="a b.txt"`} {
+		if !strings.Contains(taken[1].Raw, line) {
+			t.Errorf("the answer lacks %q:\n%s", line, taken[1].Raw)
+		}
+	}
+	copies := w.get(m.path("/messages?in=Sent&select=id,thread_id,subject"))
+	if copies.text1("data", "1", "id") != sent.text1("data", "id") || copies.text1("data", "0", "thread_id") != question.text1("data", "0", "thread_id") {
+		t.Errorf("the copies: %s", copies.text)
+	}
+	to := `"to":[{"email":"grace@example.com"}]`
+	for _, wrong := range []string{`{}`, `{"to":[]}`, `{"to":"grace@example.com"}`, `{"to":["grace@example.com"]}`, `{"to":[{"name":"Grace"}]}`, `{"to":[{"email":"no address"}]}`, `{"to":[{"email":"Grace <grace@example.com>"}]}`,
+		`{` + to + `,"subject":"a\r\nBcc: eve@example.com"}`, `{` + to + `,"custom_headers":[{"name":"X-A","value":"b\nBcc: eve@example.com"}]}`, `{` + to + `,"custom_headers":[{"name":"Bcc","value":"eve@example.com"}]}`,
+		`{` + to + `,"reply_to_message_id":"no-such"}`, `{` + to + `,"send_at":4102444800}`, `{` + to + `,"use_draft":true}`, `{` + to + `,"tracking_options":{"opens":true}}`, `{` + to + `,"metadata":{"a":"b"}}`,
+		`{` + to + `,"attachments":[{"id":"up1"}]}`, `{` + to + `,"attachments":[{"filename":"a","content":"***"}]}`, `{` + to + `,"is_plaintext":"perhaps"}`, `[`} {
+		tr.call(call{method: "POST", path: path, body: wrong})
+	}
+	tr.call(call{method: "POST", path: path + "?type=carrier-pigeon", body: `{` + to + `}`})
+	if n := len(m.submission.Taken()); n != 2 {
+		t.Errorf("%d messages left", n)
+	}
+	tr.matches(t, "message-send.txt")
+	for _, value := range []string{"grace@", "Grüße", "Here <b>"} {
+		if strings.Contains(w.log.String(), value) {
+			t.Errorf("the log holds %s", value)
+		}
+	}
+}
+
+func TestSendForms(t *testing.T) {
+	w := newWorld(t, withMail)
+	m := w.connected()
+	message := `{"to":[{"email":"grace@example.com"}],"subject":"files","body":"<img src=\"cid:dot\">"}`
+	file := strings.Repeat("0123456789abcdef", 1<<18) // 4 MB: more than JSON takes
+	body, kind := form("@dot", "picture", "message", message, "@file0", file)
+	a := w.send(m, "", body, kind)
+	raw := w.get(m.path("/messages/" + a.text1("data", "id")))
+	names := map[string]float64{}
+	list, _ := raw.at("data", "attachments").([]any)
+	for i := range list {
+		size, _ := raw.at("data", "attachments", fmt.Sprint(i), "size").(float64)
+		names[raw.text1("data", "attachments", fmt.Sprint(i), "filename")+" "+raw.text1("data", "attachments", fmt.Sprint(i), "content_id")] = size
+	}
+	if a.status != 200 || len(names) != 2 || names["file of dot.bin dot"] != 7 || names["file of file0.bin "] < 4<<20-3 || names["file of file0.bin "] > 4<<20+3 {
+		t.Errorf("a form: %d %s, %v", a.status, a.text, names)
+	}
+	mime := "From: " + m.Address + "\r\nTo: grace@example.com\r\nBcc: eve@example.com\r\nSubject: raw\r\nMessage-ID: <mine@example.com>\r\n\r\nAs it is.\r\n"
+	body, kind = form("mime", mime)
+	a = w.do(call{method: "POST", path: m.path("/messages/send?type=mime"), body: body, header: map[string]string{"Content-Type": kind}})
+	taken := m.submission.Taken()
+	last := taken[len(taken)-1]
+	if a.status != 200 || a.text1("data", "subject") != "raw" || !strings.Contains(last.Raw, "Message-ID: <mine@example.com>") || strings.Contains(last.Raw, "eve@") || len(last.To) != 2 {
+		t.Errorf("type=mime: %d %s, %+v", a.status, a.text, last)
+	}
+	whole, kind := form("message", message)
+	twice, kindTwice := form("message", message, "message", message)
+	for what, c := range map[string]struct{ body, kind string }{
+		"no message":         {strings.ReplaceAll(whole, `name="message"`, `name="letter"`), kind},
+		"cut off":            {whole[:len(whole)-40], kind},
+		"another boundary":   {whole, "multipart/form-data; boundary=other"},
+		"no boundary":        {whole, "multipart/form-data"},
+		"message twice":      {twice, kindTwice},
+		"a part not named":   {strings.ReplaceAll(whole, `; name="message"`, ``), kind},
+		"message is no JSON": {strings.ReplaceAll(whole, `{"to"`, `"to"`), kind},
+	} {
+		w.send(m, "", c.body, c.kind).refused(t, what, 400, "api.invalid_request_payload")
+	}
+	w.send(m, "", message, "text/plain").refused(t, "JSON that says it is text", 400, "api.invalid_request_payload")
+	w.do(call{method: "POST", path: m.path("/messages/send?type=mime"), body: message}).refused(t, "type=mime without a form", 400, "api.invalid_request_payload")
+	body, kind = form("message", message, "@file0", strings.Repeat("x", 25<<20))
+	w.send(m, "", body, kind).refused(t, "a form of 25 MB and a bit", 413, "api.invalid_request_error")
+	body, kind = form("message", message, "@file0", strings.Repeat("x", 27<<20))
+	w.send(m, "", body, kind).refused(t, "a form of 27 MB", 413, "api.invalid_request_error")
+	w.send(m, "", `{"body":"`+strings.Repeat("x", 5<<20)+`"}`, "application/json").refused(t, "JSON of 5 MB", 413, "api.invalid_request_error")
+	if n := len(m.submission.Taken()); n != 2 {
+		t.Errorf("%d messages left", n)
+	}
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	w := newWorld(t, withMail)
+	m, other := w.connected(), w.connected()
+	one := `{"to":[{"email":"grace@example.com"}],"subject":"once"}`
+	first := w.send(m, "", one, "application/json", "Idempotency-Key", "k 1")
+	again := w.send(m, "", `{"subject":"once", "to":[{"email":"grace@example.com"}]}`, "application/json", "Idempotency-Key", "k 1")
+	if first.status != 200 || first.header.Get("Idempotent-Response") != "" || again.status != 200 || again.header.Get("Idempotent-Response") != "true" || again.text1("data", "id") != first.text1("data", "id") || again.text1("data", "subject") != "once" {
+		t.Errorf("first %d %s\nagain %d %s %v", first.status, first.text, again.status, again.text, again.header)
+	}
+	blind := w.keyFor(access.Key{Application: w.app.ID, Permissions: []models.Permission{models.SendMessages}})
+	if a := w.send(m, blind, one, "application/json", "Idempotency-Key", "k 1"); a.status != 200 || a.text1("data", "id") != first.text1("data", "id") || a.text1("data", "subject") != "" {
+		t.Errorf("a key that may not read: %d %s", a.status, a.text)
+	}
+	w.send(m, "", strings.ReplaceAll(one, "once", "other"), "application/json", "Idempotency-Key", "k 1").refused(t, "another message", 409, "api.invalid_idempotent_request")
+	if n := len(m.submission.Taken()); n != 1 {
+		t.Errorf("%d messages left", n)
+	}
+	if a := w.send(other, "", one, "application/json", "Idempotency-Key", "k 1"); a.status != 200 || a.header.Get("Idempotent-Response") != "" || len(other.submission.Taken()) != 1 {
+		t.Errorf("the same key for another mailbox: %d %s", a.status, a.text)
+	}
+	// Of ten at once one is sent; the others wait for it or get its answer.
+	var wait sync.WaitGroup
+	for range 10 {
+		wait.Go(func() {
+			r, _ := http.NewRequestWithContext(ctx, "POST", w.server.URL+m.path("/messages/send"), strings.NewReader(one))
+			r.Header = http.Header{"Authorization": {"Bearer " + w.key}, "Content-Type": {"application/json"}, "Idempotency-Key": {"k 2"}}
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode != 200 && resp.StatusCode != 409 {
+				t.Errorf("at once: %d", resp.StatusCode)
+			}
+		})
+	}
+	wait.Wait()
+	if n := len(m.submission.Taken()); n != 2 {
+		t.Errorf("%d messages left after ten at once", n)
+	}
+	// What was refused may be corrected under the same key.
+	w.send(m, "", `{"to":[{"email":"grace@example.com"}],"reply_to_message_id":"no"}`, "application/json", "Idempotency-Key", "k 3").refused(t, "a refused one", 400, "api.invalid_request_error")
+	if a := w.send(m, "", one, "application/json", "Idempotency-Key", "k 3"); a.status != 200 || a.header.Get("Idempotent-Response") != "" {
+		t.Errorf("after it: %d %s", a.status, a.text)
+	}
+	w.pass(61 * time.Minute)
+	if a := w.send(m, "", one, "application/json", "Idempotency-Key", "k 1"); a.status != 200 || a.header.Get("Idempotent-Response") != "" {
+		t.Errorf("after an hour: %d %s", a.status, a.text)
+	}
+	for what, key := range map[string]string{"empty": "", "too long": strings.Repeat("k", 257), "not printable": "k\tx", "not ASCII": "kü"} {
+		w.send(m, "", one, "application/json", "Idempotency-Key", key).refused(t, "a key that is "+what, 400, "api.invalid_idempotency_key")
+	}
+	if n := len(m.submission.Taken()); n != 4 {
+		t.Errorf("%d messages left in all", n)
+	}
+}
+
+func TestSendingIsNarrow(t *testing.T) {
+	w := newWorld(t, withMail)
+	m := w.connected()
+	reads := w.keyFor(access.Key{Application: w.app.ID, Permissions: []models.Permission{models.ReadMessages, models.WriteMessages}})
+	w.send(m, reads, `{"to":[{"email":"grace@example.com"}]}`, "application/json").refused(t, "a key that reads", 403, "insufficient_scopes")
+	theirs := w.keyFor(access.Key{Application: w.other.ID})
+	w.send(m, theirs, `{"to":[{"email":"grace@example.com"}]}`, "application/json").refused(t, "another application's key", 404, "api.not_found_error")
+	if n := len(m.submission.Taken()); n != 0 {
+		t.Errorf("%d messages left", n)
 	}
 }

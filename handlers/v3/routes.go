@@ -51,6 +51,7 @@ func (d *Door) routes() []web.Route {
 		{Method: get, Path: "/v3/grants/:grant/messages/:message", Permission: models.ReadMessages, Handler: d.messageShow},
 		{Method: put, Path: "/v3/grants/:grant/messages/:message", Permission: models.WriteMessages, Handler: d.messageUpdate},
 		{Method: remove, Path: "/v3/grants/:grant/messages/:message", Permission: models.WriteMessages, Handler: d.messageDelete},
+		{Method: post, Path: "/v3/grants/:grant/messages/send", Permission: models.SendMessages, Handler: d.messageSend, BodyLimit: sendBody},
 		{Method: get, Path: "/v3/grants/:grant/folders", Permission: models.ReadMessages, Handler: d.folderList},
 		{Method: get, Path: "/v3/grants/:grant/folders/:folder", Permission: models.ReadMessages, Handler: d.folderShow},
 
