@@ -201,6 +201,7 @@ type Done struct {
 	MissingRaw  []string              // the same, in the provider's words
 	RedirectURL string
 	Public      string // failed: what happened, for a person
+	ApprovalURL string // needs_admin: where an administrator approves; may be empty
 }
 
 // The outcomes of a flow.

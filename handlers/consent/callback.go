@@ -14,6 +14,9 @@ import (
 
 // callback takes the provider's answer and leaves its address at once, so that neither code nor state stays in the browser's history.
 func (d *Door) callback(c echo.Context) error {
+	if c.QueryParam("admin_consent") != "" { // an administrator comes back from approving: nobody's flow, and nothing to keep
+		return d.approved(c)
+	}
 	done, err := d.Grants.Return(c.Request().Context(), grants.Answer{Provider: c.Param("provider"), State: secret.New(c.QueryParam("state")), Code: secret.New(c.QueryParam("code")),
 		Error: c.QueryParam("error"), ErrorText: c.QueryParam("error_description"), Browser: d.held(c)})
 	if err != nil {
@@ -24,6 +27,14 @@ func (d *Door) callback(c echo.Context) error {
 		return d.wrongAccount(c, done)
 	}
 	return d.finish(c, done)
+}
+
+func (d *Door) approved(c echo.Context) error {
+	title, text := "Approved", "The app is approved for this organisation. Whoever was stopped can open their link again and connect."
+	if c.QueryParam("error") != "" || c.QueryParam("admin_consent") != "True" {
+		title, text = "Not approved", "The app was not approved. Nothing was changed."
+	}
+	return web.Render(c, http.StatusOK, consent.End(d.page(c, title, false), consent.EndView{Kind: "used", Title: title, Text: text, Company: d.Company}))
 }
 
 func (d *Door) wrongAccount(c echo.Context, done grants.Done) error {
@@ -52,15 +63,25 @@ func (d *Door) done(c echo.Context) error {
 		missing := rights(done.Missing)
 		return web.Render(c, http.StatusOK, consent.Partial(d.page(c, "Something is still missing", false), consent.PartialView{Ask: ask, Address: done.Flow.Email, Provider: d.label(asked, done.Flow.Provider),
 			Given: given(ask, done), Missing: missing, Without: without(ask.Application, missing), AskAgainURL: flowPath(id) + "/again", ContinueURL: flowPath(id) + "/continue", CancelURL: flowPath(id) + "/cancel"}))
-	default:
-		title := "Nothing was connected"
-		kind := "failed"
-		if done.Outcome == grants.Cancelled {
-			kind = "cancelled"
+	case grants.NeedsAdmin:
+		if done.ApprovalURL == "" {
+			return d.ended(c, done)
 		}
-		return web.Render(c, http.StatusOK, consent.End(d.page(c, title, false), consent.EndView{Kind: kind, Title: title, Text: endText(done.Outcome), Company: d.Company,
-			Do: "Open the link again to start over. It stays good until it is used or ends."}))
+		return web.Render(c, http.StatusOK, consent.Approval(d.page(c, "An administrator has to approve", false), consent.ApprovalView{Ask: ask, Provider: d.label(asked, done.Flow.Provider), ApprovalURL: done.ApprovalURL}))
+	default:
+		return d.ended(c, done)
 	}
+}
+
+// ended says that a flow ended without a mailbox.
+func (d *Door) ended(c echo.Context, done grants.Done) error {
+	title := "Nothing was connected"
+	kind := "failed"
+	if done.Outcome == grants.Cancelled {
+		kind = "cancelled"
+	}
+	return web.Render(c, http.StatusOK, consent.End(d.page(c, title, false), consent.EndView{Kind: kind, Title: title, Text: endText(done.Outcome), Company: d.Company,
+		Do: "Open the link again to start over. It stays good until it is used or ends."}))
 }
 
 func endText(outcome string) string {
