@@ -1,7 +1,6 @@
 package ews
 
 import (
-	"bytes"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -62,21 +61,9 @@ func elsewhere(host string) error {
 func (c *Connector) discover(ctx context.Context, l provider.Login) (map[string]string, error) {
 	domain := strings.ToLower(l.Address[strings.LastIndexByte(l.Address, '@')+1:])
 	hosts := []string{"autodiscover." + domain, domain}
-	for _, r := range c.srv(ctx, domain) {
-		if !under(r, domain) {
-			if online(r) {
-				return nil, errOnline
-			}
-			hosts = append(hosts, r)
-			break
-		}
-		hosts = append(hosts, r)
-	}
+	hosts = append(hosts, c.srv(ctx, domain)...) // a stranger's among them is refused below
 	var worst error
 	for _, host := range hosts {
-		if !under(host, domain) {
-			return nil, elsewhere(host)
-		}
 		found, err := c.ask(ctx, l, domain, "https://"+net.JoinHostPort(host, c.autodiscoverPort)+autodiscoverPath)
 		if err == nil {
 			return found, nil
@@ -175,7 +162,7 @@ func (c *Connector) fetch(ctx context.Context, l provider.Login, u *url.URL, bod
 		port = "443"
 	}
 	var r reply
-	for _, way := range []string{"", basic} {
+	for way, tries := "", 0; tries < 3; tries++ {
 		s, err := c.connect(ctx, net.JoinHostPort(u.Hostname(), port), l.Username, secret.New(l.Password.Reveal()), way)
 		if err != nil {
 			return reply{}, err
@@ -184,15 +171,19 @@ func (c *Connector) fetch(ctx context.Context, l provider.Login, u *url.URL, bod
 		r, err = s.post(u.EscapedPath(), http.Header{"Content-Type": {"text/xml; charset=utf-8"}}, body, autodiscoverBytes)
 		stop()
 		s.end()
-		if errors.Is(err, dial.ErrBodyTooLarge) {
+		switch {
+		case errors.Is(err, errReconnect):
+			way = s.way
+			continue
+		case errors.Is(err, dial.ErrBodyTooLarge):
 			return reply{}, errNoExchange.Because(err)
-		}
-		if err != nil {
+		case err != nil:
 			return reply{}, provider.ErrUnreachable.Because(errors.New("no usable answer"))
 		}
-		if r.status != http.StatusUnauthorized || s.way == basic || !bytes.Contains([]byte(strings.ToLower(strings.Join(r.header.Values("WWW-Authenticate"), "\n"))), []byte("basic")) {
+		if r.status != http.StatusUnauthorized || s.way == basic || !offers(r.header, basic) {
 			break
 		}
+		way = basic
 	}
 	return r, nil
 }

@@ -70,6 +70,10 @@ func TestCheckFallsBackToBasic(t *testing.T) {
 	k, x, _ := start(t)
 	a := x.Account(t)
 	l := login(x, a, a.Settings)
+	l.Username = `LEGACY\u1`
+	if _, found, err := k.Check(context.Background(), l); err != nil || found["ews_auth"] != "basic" {
+		t.Errorf("%v %v", found, err)
+	}
 	l.Username = `OTHER\u1`
 	if _, _, err := k.Check(context.Background(), l); !errors.Is(err, provider.ErrLoginRefused) {
 		t.Error(err)

@@ -34,6 +34,11 @@ func evil(t *testing.T, h http.HandlerFunc) (*ews.Connector, provider.Account) {
 		h(w, r)
 	}))
 	t.Cleanup(s.Close)
+	return client(t, s)
+}
+
+func client(t *testing.T, s *httptest.Server) (*ews.Connector, provider.Account) {
+	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
 	g := dial.New(dial.Config{Roots: roots, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
@@ -46,6 +51,12 @@ func evil(t *testing.T, h http.HandlerFunc) (*ews.Connector, provider.Account) {
 
 func TestHostileAnswers(t *testing.T) {
 	const start = `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><FindItemResponse><ResponseMessages>`
+	var written atomic.Int64
+	t.Cleanup(func() {
+		if n := written.Load(); n == 0 || n > 16<<20 {
+			t.Errorf("%d bytes of header were taken", n)
+		}
+	})
 	for name, h := range map[string]http.HandlerFunc{
 		"endless body": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(start))
@@ -64,6 +75,7 @@ func TestHostileAnswers(t *testing.T) {
 			_, err = c.Write([]byte("HTTP/1.1 200 OK\r\n"))
 			for err == nil {
 				_, err = c.Write([]byte("X-A: " + strings.Repeat("a", 1000) + "\r\n"))
+				written.Add(1000)
 			}
 		},
 		"a document type": func(w http.ResponseWriter, _ *http.Request) {
@@ -143,18 +155,43 @@ func TestStaleConnection(t *testing.T) {
 	}
 }
 
-// A send whose answer is lost is not repeated.
+// A send whose answer is lost is not repeated, not even over a connection that was in use before.
 func TestLostAnswerToSending(t *testing.T) {
 	var posts atomic.Int64
-	c, a := evil(t, func(_ http.ResponseWriter, r *http.Request) {
+	c, a := evil(t, func(w http.ResponseWriter, r *http.Request) {
 		if b, _ := io.ReadAll(r.Body); strings.Contains(string(b), "CreateItem") {
 			posts.Add(1)
+			panic(http.ErrAbortHandler)
 		}
-		panic(http.ErrAbortHandler)
+		_, _ = w.Write([]byte("no SOAP"))
 	})
+	_, _ = c.ListMessages(context.Background(), a, email.Query{})
+	if c.Open(a.Key) != 1 {
+		t.Fatal("no connection to use again")
+	}
 	_, err := c.Send(context.Background(), a, email.Draft{To: []email.Address{{Email: "grace@example.com"}}, Plain: "x"})
 	if fault.KindOf(err) != fault.Upstream || posts.Load() != 1 {
 		t.Errorf("%v, sent %d times", err, posts.Load())
+	}
+}
+
+// A 401 that closes the connection says how to sign in; it is no word on the password.
+func TestRefusalThatHangsUp(t *testing.T) {
+	var asked atomic.Int64
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+			w.Header().Set("Connection", "close")
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		asked.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(s.Close)
+	c, a := client(t, s)
+	if _, err := c.Send(context.Background(), a, email.Draft{To: []email.Address{{Email: "grace@example.com"}}, Plain: "x"}); fault.KindOf(err) != fault.Upstream || asked.Load() != 1 {
+		t.Errorf("%v, asked %d times", err, asked.Load())
 	}
 }
 

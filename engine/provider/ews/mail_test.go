@@ -60,6 +60,26 @@ func TestForgetfulServer(t *testing.T) {
 	}
 }
 
+// An administrator who changes the way to sign in has not changed the password.
+func TestServerChangesItsWays(t *testing.T) {
+	c, x, _ := start(t)
+	a := x.Account(t)
+	for _, ways := range [][]string{{"NTLM"}, {`Basic realm="x"`}, {"Negotiate", "NTLM"}} {
+		x.Offer(ways...)
+		for _, saved := range []string{"", "ntlm", "basic"} {
+			x.HangUp()
+			a.Settings["ews_auth"] = saved
+			if _, err := c.ListMessages(context.Background(), a, email.Query{}); err != nil {
+				t.Errorf("%v, saved %q: %v", ways, saved, err)
+			}
+			c.Close(a.Key)
+			if _, err := c.ListMessages(context.Background(), a, email.Query{}); err != nil {
+				t.Errorf("%v, saved %q: %v", ways, saved, err)
+			}
+		}
+	}
+}
+
 func TestAnswersOfTheServer(t *testing.T) {
 	c, x, _ := start(t)
 	a := x.Account(t)
@@ -116,6 +136,9 @@ func TestCollidingChanges(t *testing.T) {
 	x.Fail("UpdateItem", "ErrorInvalidChangeKey", 0)
 	if m, err := c.UpdateMessage(context.Background(), a, p.Items[0].ID, email.Change{Unread: &no, Starred: &yes}); err != nil || m.Unread || !m.Starred {
 		t.Errorf("%+v %v", m, err)
+	}
+	if x.Receipts() != 0 {
+		t.Error("marking as read sends a read receipt")
 	}
 	for range 3 {
 		x.Fail("UpdateItem", "ErrorIrresolvableConflict", 0)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -59,13 +58,10 @@ func (h *held) drop() {
 	h.live, h.idle = map[*session]struct{}{}, nil
 }
 
-func (h *held) refused(way string, header http.Header) {
+func (h *held) refused(way string, offersBasic bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.way = way
-	for _, v := range header.Values("WWW-Authenticate") {
-		h.offersBasic = h.offersBasic || strings.HasPrefix(strings.ToLower(v), "basic")
-	}
+	h.way, h.offersBasic = way, h.offersBasic || offersBasic
 }
 
 // enter finds or makes what is kept for a key, and takes one of its places.
@@ -208,22 +204,29 @@ func (c *Connector) expire(key string, h *held, p *parked) {
 // send posts one request for an account. once says that it must not be repeated: then it takes a connection of its own, which no server
 // can have closed unnoticed.
 func (c *Connector) send(ctx context.Context, h *held, a provider.Account, body []byte, limit int64, once bool) (reply, error) {
-	key := a.Key
-	for fresh := once; ; fresh = true {
+	for fresh, again := once, true; ; fresh = true {
 		s, err := c.take(ctx, h, a, fresh)
 		if err != nil {
 			return reply{}, c.ended(ctx, h, err)
 		}
 		stop := context.AfterFunc(ctx, s.end)
-		cut := context.AfterFunc(h.ctx, s.end)
+		until := context.AfterFunc(h.ctx, s.end)
 		r, err := s.post(pathOf(a.Settings), soapHeader(), body, limit)
-		whole, standing := stop(), cut()
+		whole, standing := stop(), until()
 		good := whole && standing && err == nil && r.status != http.StatusUnauthorized && !r.last
-		c.giveBack(key, h, s, good)
+		c.giveBack(a.Key, h, s, good)
 		if err == nil && r.status == http.StatusUnauthorized {
-			h.refused(s.way, r.header)
+			h.refused(s.way, offers(r.header, basic))
 		}
-		if errors.Is(err, errStale) && !fresh && ctx.Err() == nil && h.ctx.Err() == nil {
+		switch cut := ctx.Err() != nil || h.ctx.Err() != nil; {
+		case cut:
+		case errors.Is(err, errStale) && !fresh:
+			continue
+		case errors.Is(err, errReconnect) && again:
+			again = false
+			h.mu.Lock()
+			h.way = s.way
+			h.mu.Unlock()
 			continue
 		}
 		if err != nil {

@@ -73,21 +73,42 @@ func tlsFault(err error) error {
 
 func (s *session) end() { _ = s.conn.Close() }
 
-// errStale is a pooled connection that the server had closed already.
-var errStale = errors.New("the server closed the connection")
+var (
+	// errStale is a pooled connection that the server had closed already.
+	errStale = errors.New("the server closed the connection")
+	// errReconnect is a server that said how to sign in and hung up, before it was sent anything.
+	errReconnect = errors.New("the server wants another connection")
+)
 
 // post sends body and reads at most limit bytes of the answer, signing in where the connection needs it. A 401 that is returned is the
 // server's no.
 func (s *session) post(path string, header http.Header, body []byte, limit int64) (reply, error) {
 	if s.way == "" {
 		r, err := s.exchange(path, header, nil, "", refusedBytes)
-		if err != nil || r.status != http.StatusUnauthorized || r.last {
+		if err != nil || r.status != http.StatusUnauthorized {
 			return r, err
 		}
 		if s.way = offered(r.header); s.way == "" {
 			return r, nil
 		}
+		if r.last {
+			return r, errReconnect
+		}
 	}
+	r, err := s.signed(path, header, body, limit)
+	if err != nil || r.status != http.StatusUnauthorized || offers(r.header, s.way) {
+		return r, err
+	}
+	// Not the password is refused, but the way of proving it: the server's administrator changed that.
+	if other := offered(r.header); other != "" && !r.last {
+		s.way = other
+		return s.signed(path, header, body, limit)
+	}
+	return r, nil
+}
+
+// signed is one request, signed in by the way that is known.
+func (s *session) signed(path string, header http.Header, body []byte, limit int64) (reply, error) {
 	if s.way == basic {
 		return s.exchange(path, header, body, "Basic "+base64.StdEncoding.EncodeToString([]byte(s.login+":"+s.password.Reveal())), limit)
 	}
@@ -138,17 +159,22 @@ func challengeOf(h http.Header) []byte {
 
 // offered picks among what a 401 offers (RFC 9110 section 11.6.1).
 func offered(h http.Header) string {
-	way := ""
-	for _, v := range h.Values("WWW-Authenticate") {
-		scheme, _, _ := strings.Cut(v, " ")
-		switch strings.ToLower(strings.TrimSuffix(scheme, ",")) {
-		case "ntlm":
-			return ntlm
-		case "basic":
-			way = basic
+	for _, way := range []string{ntlm, basic} {
+		if offers(h, way) {
+			return way
 		}
 	}
-	return way
+	return ""
+}
+
+func offers(h http.Header, way string) bool {
+	for _, v := range h.Values("WWW-Authenticate") {
+		scheme, _, _ := strings.Cut(v, " ")
+		if strings.EqualFold(strings.TrimSuffix(scheme, ","), way) {
+			return true
+		}
+	}
+	return false
 }
 
 // exchange is one request and its answer, on this connection.

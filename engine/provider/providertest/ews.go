@@ -46,6 +46,7 @@ type ExchangeServer struct {
 	redirect  string // of Autodiscover
 	ewsURL    string // what Autodiscover names
 	requests  []string
+	receipts  int
 	open      map[net.Conn]bool
 	sent      []Taken
 }
@@ -198,6 +199,13 @@ func (x *ExchangeServer) Requests() []string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return append([]string(nil), x.requests...)
+}
+
+// Receipts counts the read receipts that went out, which nobody asked a program to send.
+func (x *ExchangeServer) Receipts() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.receipts
 }
 
 // Taken is what was sent so far.

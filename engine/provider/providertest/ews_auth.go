@@ -61,6 +61,9 @@ func (x *ExchangeServer) signedIn(next func(http.ResponseWriter, *http.Request, 
 			return
 		case scheme == "Basic":
 			login, password, _ := r.BasicAuth()
+			if len(login) > 7 && login[:7] == `LEGACY\` {
+				login = login[7:] // a name that only IIS knows how to map
+			}
 			if user = x.known(login, func(want string) bool { return want == password }); user == "" {
 				no(ways)
 				return

@@ -248,6 +248,9 @@ func (c *xCall) updateItem() []string {
 				return append(out, refusal(name, "ErrorIncorrectUpdatePropertyCount"))
 			case field == "message:IsRead" && message.kids[0].name == "t:IsRead":
 				it.read = message.kids[0].text == "true"
+				if it.read && c.op.attr["SuppressReadReceipts"] != "true" {
+					c.x.receipts++
+				}
 			case field == "item:Flag" && message.kids[0].name == "t:Flag":
 				it.flagged = message.path("t:Flag", "t:FlagStatus").text == "Flagged"
 			default:
