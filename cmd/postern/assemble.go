@@ -18,6 +18,7 @@ import (
 	"github.com/postern-mail/postern/engine"
 	"github.com/postern-mail/postern/engine/dial"
 	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/provider/ews"
 	"github.com/postern-mail/postern/engine/provider/gmail"
 	"github.com/postern-mail/postern/engine/provider/graph"
 	"github.com/postern-mail/postern/engine/provider/icloud"
@@ -108,6 +109,7 @@ func reach(guard *dial.Guard, at providers) []provider.Connector {
 		graph.New(graph.Config{Guard: guard, Now: time.Now, AuthURL: at.Microsoft.AuthURL, TokenURL: at.Microsoft.TokenURL, AdminConsentURL: at.Microsoft.AdminConsentURL, GraphURL: at.Microsoft.GraphURL}),
 		yahoo.New(yahoo.Config{Guard: guard, Now: time.Now, AuthURL: at.Yahoo.AuthURL, TokenURL: at.Yahoo.TokenURL, IMAPAddr: at.Yahoo.IMAPAddr, SMTPAddr: at.Yahoo.SMTPAddr}),
 		icloud.New(icloud.Config{Guard: guard, Now: time.Now, IMAPAddr: at.ICloud.IMAPAddr, SMTPAddr: at.ICloud.SMTPAddr}),
+		ews.New(ews.Config{Guard: guard, Now: time.Now}),
 	}
 }
 
