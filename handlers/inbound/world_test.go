@@ -51,6 +51,7 @@ type world struct {
 	tenant, other models.TenantID
 	staff         models.Actor
 	logged        *lockedBuffer
+	keyFile       string // of the key-encryption key
 }
 
 type lockedBuffer struct {
@@ -74,7 +75,8 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	ctx, now := context.Background(), time.Now
 	db := storetest.New(t, nil)
-	kek, err := vault.CreateFileKEK(filepath.Join(t.TempDir(), "key"))
+	keyFile := filepath.Join(t.TempDir(), "key")
+	kek, err := vault.CreateFileKEK(keyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +90,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close(ctx) })
-	w := &world{Database: db, t: t, owner: conn, outbox: out, logged: &lockedBuffer{}, app: models.NewID[models.ApplicationID](now()),
+	w := &world{Database: db, t: t, keyFile: keyFile, owner: conn, outbox: out, logged: &lockedBuffer{}, app: models.NewID[models.ApplicationID](now()),
 		tenant: models.NewID[models.TenantID](now()), other: models.NewID[models.TenantID](now()),
 		staff: models.Actor{Kind: models.ActorMember, ID: "m1", Label: "Olga Owner", Role: models.Owner, Permissions: models.Owner.Permissions()}}
 	for _, id := range []models.TenantID{w.tenant, w.other} {
