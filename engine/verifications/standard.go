@@ -64,7 +64,7 @@ func presentStandard(call Call) (presented, string) {
 	if err != nil || strconv.FormatUint(seconds, 10) != call.Timestamps[0] || !printable(call.IDs[0]) || strings.Contains(call.IDs[0], ".") {
 		return p, MalformedSignature
 	}
-	p.id, p.at = call.IDs[0], time.Unix(int64(seconds), 0).UTC() //nolint:gosec // 40 bits
+	p.id, p.at = call.IDs[0], time.Unix(int64(seconds), 0).UTC()
 	p.prefix = []byte(p.id + "." + call.Timestamps[0] + ".")
 	for _, one := range strings.Fields(call.Signatures[0]) {
 		version, encoded, _ := strings.Cut(one, ",")

@@ -73,7 +73,7 @@ func TestSenderProcess(t *testing.T) {
 // spawn starts a sender and returns when it sends.
 func (w *world) spawn() *exec.Cmd {
 	w.t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestSenderProcess$", "-test.timeout=5m") //nolint:gosec // this very program
+	cmd := exec.Command(os.Args[0], "-test.run=^TestSenderProcess$", "-test.timeout=5m")
 	cmd.Env = append(os.Environ(), senderDSN+"="+w.DSN, senderKey+"="+w.keyFile)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -124,7 +124,7 @@ func TestKillTheSender(t *testing.T) {
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d, %d points", seed, points)
-	dice := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's dice
+	dice := rand.New(rand.NewPCG(seed, 1))
 
 	w := newWorld(t)
 	got := &arrivals{times: map[string]int{}}

@@ -62,7 +62,7 @@ func TestReceiverProcess(t *testing.T) {
 
 func (w *world) spawn() (*exec.Cmd, string) {
 	w.t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestReceiverProcess$", "-test.timeout=5m") //nolint:gosec // this very program
+	cmd := exec.Command(os.Args[0], "-test.run=^TestReceiverProcess$", "-test.timeout=5m")
 	cmd.Env = append(os.Environ(), receiverDSN+"="+w.DSN, receiverKey+"="+w.keyFile)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -92,7 +92,7 @@ func TestKillTheReceiver(t *testing.T) {
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d, %d points", seed, points)
-	dice := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's dice
+	dice := rand.New(rand.NewPCG(seed, 1))
 
 	w := newWorld(t)
 	e := w.source(verifications.KindV3, firstSecret)

@@ -99,7 +99,7 @@ func TestTheDatabaseGoesAwayUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background()) //nolint:errcheck // done with it
+	defer conn.Close(context.Background())
 	var events, effects int64
 	if err := conn.QueryRow(context.Background(), `SELECT count(DISTINCT event_id), count(*) FILTER (WHERE reason = 'ok') FROM verifications WHERE verdict = 'accepted'`).Scan(&events, &effects); err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ func TestTheLogTurns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer owner.Close(ctx) //nolint:errcheck // done with it
+	defer owner.Close(ctx)
 	turn := func(keep, ahead int) (made, dropped int, err error) {
 		err = db.OnPlatform(ctx, "test", func(tx *store.Tx) (err error) {
 			made, dropped, err = tx.TurnVerifications(keep, ahead)
@@ -75,7 +75,7 @@ func TestEveryFilterOfTheLogHasItsIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer owner.Close(ctx) //nolint:errcheck // done with it
+	defer owner.Close(ctx)
 	tenant, application, hook := models.NewID[models.TenantID](time.Now()), models.NewID[models.ApplicationID](time.Now()), models.NewID[models.WebhookID](time.Now())
 	if err := db.OnPlatform(ctx, "test", func(tx *store.Tx) error { _, _, err := tx.TurnVerifications(400, 5); return err }); err != nil {
 		t.Fatal(err)
