@@ -3,6 +3,7 @@ package yahoo
 import (
 	"context"
 	"net"
+	"net/url"
 	"time"
 
 	"github.com/postern-mail/postern/engine/dial"
@@ -27,7 +28,7 @@ type Config struct {
 	Now         func() time.Time // nil = time.Now
 	AuthURL     string
 	TokenURL    string
-	UserinfoURL string
+	UserinfoURL string // empty beside a TokenURL: the same server's
 	IMAPAddr    string // host:port, TLS
 	SMTPAddr    string // host:port, TLS
 }
@@ -53,13 +54,22 @@ var (
 func New(c Config) *Connector {
 	out := &Connector{
 		oauth: oauth.Client{HTTP: c.Guard.HTTPClient(dial.Provider, 15*time.Second), Now: c.Now, Auth: or(c.AuthURL, authURL), Token: or(c.TokenURL, tokenURL),
-			Userinfo: or(c.UserinfoURL, userinfoURL), Basic: true},
+			Userinfo: or(c.UserinfoURL, beside(c.TokenURL)), Basic: true},
 		mail:     imapmail.New(imapmail.Config{Guard: c.Guard, Now: c.Now}),
 		settings: map[string]string{provider.IMAPTLS: provider.TLS, provider.SMTPTLS: provider.TLS},
 	}
 	out.settings[provider.IMAPHost], out.settings[provider.IMAPPort] = server(or(c.IMAPAddr, imapAddr))
 	out.settings[provider.SMTPHost], out.settings[provider.SMTPPort] = server(or(c.SMTPAddr, smtpAddr))
 	return out
+}
+
+// beside is where userinfo is when only the token endpoint was named: at the same server. A token goes to nobody but its issuer.
+func beside(tokens string) string {
+	u, err := url.Parse(tokens)
+	if err != nil || u.Host == "" {
+		return userinfoURL
+	}
+	return u.Scheme + "://" + u.Host + "/openid/v1/userinfo"
 }
 
 func or(given, own string) string {

@@ -28,7 +28,7 @@ func start(t *testing.T) (*yahoo.Connector, *providertest.YahooServer, *dial.Gua
 	t.Helper()
 	y := providertest.Yahoo(t)
 	g := dial.New(dial.Config{Roots: y.Roots, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
-	return yahoo.New(yahoo.Config{Guard: g, AuthURL: y.URL + "/oauth2/request_auth", TokenURL: y.URL + "/oauth2/get_token", UserinfoURL: y.URL + "/openid/v1/userinfo",
+	return yahoo.New(yahoo.Config{Guard: g, AuthURL: y.URL + "/oauth2/request_auth", TokenURL: y.URL + "/oauth2/get_token",
 		IMAPAddr: y.IMAPAddr, SMTPAddr: y.SMTPAddr}), y, g
 }
 
