@@ -84,8 +84,8 @@ type GoogleFault struct {
 	Reason string // errors[0].reason of the answer
 	Say    string // message of the answer
 	Header map[string]string
-	Body   string // instead of Google's error JSON
-	After  bool   // do what was asked, then fail
+	Body   string        // instead of Google's error JSON
+	After  bool          // do what was asked, then fail
 	Wait   chan struct{} // until it is closed nothing is answered; with Status 0 what was asked follows
 }
 
