@@ -15,6 +15,7 @@ var (
 	errOnline      = fault.New(fault.Invalid, "exchange_online", "This mailbox is in Microsoft 365, which takes no passwords. Go back and connect it with Microsoft.").At(HostSetting)
 	errNoExchange  = fault.New(fault.Invalid, "mail_server_unknown", "We could not find the Exchange server for this address. Enter its name; it stands in the address of Outlook on the web.").At(HostSetting)
 	errNotExchange = fault.New(fault.Upstream, "exchange_absent", "The server answers, but offers no Exchange Web Services there. Check the server name, or ask its administrator whether EWS is switched on.")
+	errTooOld      = fault.New(fault.Upstream, "exchange_too_old", "This Exchange server is older than Exchange 2013, the oldest that Postern can read. Its administrator can offer the mailbox over IMAP instead.")
 	errNoSignIn    = fault.New(fault.Upstream, "exchange_sign_in", "The Exchange server offers neither NTLM nor Basic sign-in for Exchange Web Services. Its administrator has to allow one of them.")
 	errDenied      = fault.New(fault.Denied, "exchange_denied", "The Exchange server does not allow this account to do that. Its administrator can say why.")
 	errSendAs      = fault.New(fault.Denied, "send_as_denied", "The Exchange server does not let this account send in that name.").At("from")
@@ -52,6 +53,8 @@ func meaning(code string, backOff time.Duration, absent *fault.Error) error {
 		return errBusy.RetryAfter(backOff).Because(why)
 	case "ErrorNonExistentMailbox", "ErrorMissingEmailAddress", "ErrorMailboxMoveInProgress", "ErrorNoRespondingCASInDestinationSite", "ErrorMailboxConfiguration":
 		return errNoMailbox.Because(why)
+	case "ErrorInvalidServerVersion", "ErrorIncorrectSchemaVersion":
+		return errTooOld.Because(why)
 	case "ErrorQuotaExceeded", "ErrorQuotaExceededOnDelete":
 		return errQuota.Because(why)
 	case "ErrorMessageSizeExceeded", "ErrorAttachmentSizeLimitExceeded":
