@@ -28,6 +28,8 @@ var (
 	// ErrMessageNotFound and ErrFolderNotFound: absent, or an id that was never ours.
 	ErrMessageNotFound = fault.New(fault.NotFound, "message_not_found", "There is no such message in this mailbox. It may have been moved or deleted.")
 	ErrFolderNotFound  = fault.New(fault.NotFound, "folder_not_found", "There is no such folder in this mailbox.")
+	// ErrAttachmentNotFound: the message is there and has no such part.
+	ErrAttachmentNotFound = fault.New(fault.NotFound, "attachment_not_found", "This message has no such attachment.")
 	// ErrCursor is a page cursor that is broken, of other filters, or older than a rebuild of the folder.
 	ErrCursor = fault.New(fault.Invalid, "cursor_invalid", "This page cursor is not valid any more. Start again from the first page.").At("page_token")
 	// ErrTooLarge is a message beyond what is read in one piece.

@@ -225,6 +225,35 @@ func TestSendForms(t *testing.T) {
 	}
 }
 
+func TestAttachmentTranscript(t *testing.T) {
+	w := newWorld(t, withMail)
+	m := w.connected()
+	picture := strings.Repeat("\x00\xffpixel", 20_000)
+	body, kind := form("message", `{"to":[{"email":"grace@example.com"}],"subject":"files","body":"x","attachments":[{"filename":"Grüße\"; x=.txt","content_type":"text/html","content":"PHNjcmlwdD4="}]}`, "@file0", picture)
+	id := w.send(m, "", body, kind).text1("data", "id")
+	tr := w.transcript()
+	tr.call(call{method: "GET", path: m.path("/attachments/2?message_id=" + id)})
+	got := tr.call(call{method: "GET", path: m.path("/messages/" + id + "/attachments/2/download")})
+	if got.text != "<script>" || got.header.Get("Content-Type") != "application/octet-stream" || !strings.HasPrefix(got.header.Get("Content-Disposition"), "attachment; filename") || got.header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("a page as a file: %q %v", got.text, got.header)
+	}
+	got = w.do(call{method: "GET", path: "/v3/grants/me/attachments/3/download?query_imap=True&message_id=" + id, key: m.token})
+	if got.status != 200 || got.text != picture {
+		t.Errorf("a large file: %d, %d bytes", got.status, len(got.text))
+	}
+	tr.call(call{method: "GET", path: "/v3/grants/me/messages/" + id + "/attachments/3", key: m.token})
+	for _, wrong := range []string{"/attachments/2", "/attachments/9?message_id=" + id, "/attachments/9/download?message_id=" + id, "/attachments/1/download?message_id=" + id, "/attachments/..%2f2/download?message_id=" + id, "/attachments/2/download?message_id=no-such",
+		"/messages/no-such/attachments/2"} {
+		tr.call(call{method: "GET", path: m.path(wrong)})
+	}
+	w.deliver(m, "broken", "Content-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\naGVs*bG8\r\n")
+	broken := w.get(m.path("/messages?select=id,attachments"))
+	if got := w.get(m.path("/messages/" + broken.text1("data", "0", "id") + "/attachments/" + broken.text1("data", "0", "attachments", "0", "id") + "/download")); got.status != 200 || !strings.HasPrefix(got.text, "hel") {
+		t.Errorf("broken base64: %s, %d %q", broken.text, got.status, got.text)
+	}
+	tr.matches(t, "attachments.txt")
+}
+
 func TestIdempotencyKey(t *testing.T) {
 	w := newWorld(t, withMail)
 	m, other := w.connected(), w.connected()

@@ -115,13 +115,7 @@ func messageJSON(g models.Grant, m email.Message, fields email.Fields) map[strin
 	}
 	attachments := make([]map[string]any, len(m.Attachments))
 	for i, a := range m.Attachments {
-		attachments[i] = map[string]any{"id": a.ID, "grant_id": g.ID.String(), "filename": a.Filename, "content_type": a.ContentType, "size": a.Size, "is_inline": a.Inline}
-		if a.ContentID != "" {
-			attachments[i]["content_id"] = a.ContentID
-		}
-		if a.Disposition != "" {
-			attachments[i]["content_disposition"] = a.Disposition
-		}
+		attachments[i] = attachmentJSON(g, a)
 	}
 	out["attachments"] = attachments
 	if fields == email.WithHeaders || fields == email.WithBasicHeaders {

@@ -52,6 +52,10 @@ func (d *Door) routes() []web.Route {
 		{Method: put, Path: "/v3/grants/:grant/messages/:message", Permission: models.WriteMessages, Handler: d.messageUpdate},
 		{Method: remove, Path: "/v3/grants/:grant/messages/:message", Permission: models.WriteMessages, Handler: d.messageDelete},
 		{Method: post, Path: "/v3/grants/:grant/messages/send", Permission: models.SendMessages, Handler: d.messageSend, BodyLimit: sendBody},
+		{Method: get, Path: "/v3/grants/:grant/messages/:message/attachments/:attachment", Permission: models.ReadMessages, Handler: d.attachmentShow},
+		{Method: get, Path: "/v3/grants/:grant/messages/:message/attachments/:attachment/download", Permission: models.ReadMessages, Handler: d.attachmentDownload},
+		{Method: get, Path: "/v3/grants/:grant/attachments/:attachment", Permission: models.ReadMessages, Handler: d.attachmentShow},
+		{Method: get, Path: "/v3/grants/:grant/attachments/:attachment/download", Permission: models.ReadMessages, Handler: d.attachmentDownload},
 		{Method: get, Path: "/v3/grants/:grant/folders", Permission: models.ReadMessages, Handler: d.folderList},
 		{Method: get, Path: "/v3/grants/:grant/folders/:folder", Permission: models.ReadMessages, Handler: d.folderShow},
 
