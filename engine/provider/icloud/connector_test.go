@@ -64,8 +64,14 @@ func TestSavedServersAreIgnored(t *testing.T) {
 	c, d, _ := connector(t)
 	a := d.Account(t)
 	a.Settings = map[string]string{provider.IMAPHost: "evil.example", provider.IMAPPort: "993", provider.IMAPTLS: provider.Plain}
-	if _, err := c.ListMessages(context.Background(), a, email.Query{}); err != nil {
-		t.Error(err)
+	d.Deliver(t, a, "INBOX", providertest.Mail{Raw: "Subject: file\r\nMIME-Version: 1.0\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=r.pdf\r\n\r\nx\r\n"})
+	p, err := c.ListMessages(context.Background(), a, email.Query{})
+	if err != nil || len(p.Items) != 1 {
+		t.Fatalf("%+v %v", p, err)
+	}
+	c.Close(a.Key)
+	if _, r, err := c.Attachment(context.Background(), a, p.Items[0].ID, "1"); err != nil || r.Close() != nil {
+		t.Errorf("attachment: %v", err)
 	}
 }
 

@@ -85,8 +85,14 @@ func TestWholeLife(t *testing.T) {
 	if _, err := c.ListMessages(context.Background(), a, email.Query{}); err != nil {
 		t.Error(err)
 	}
-	if m, err := c.Send(context.Background(), a, email.Draft{To: []email.Address{{Email: "grace@example.com"}}, Subject: "Hi", Plain: "x"}); err != nil || m.ID == "" || len(y.Taken()) != 1 {
+	m, err := c.Send(context.Background(), a, email.Draft{To: []email.Address{{Email: "grace@example.com"}}, Subject: "Hi", Plain: "x",
+		Attachments: []email.Enclosure{{Filename: "a.txt", ContentType: "text/plain", Content: strings.NewReader("note")}}})
+	if err != nil || m.ID == "" || len(y.Taken()) != 1 {
 		t.Errorf("%+v %v, taken %d", m, err, len(y.Taken()))
+	}
+	c.Close(a.Key)
+	if _, r, err := c.Attachment(context.Background(), a, m.ID, m.Attachments[0].ID); err != nil || r.Close() != nil {
+		t.Errorf("attachment: %v", err)
 	}
 	for _, status := range []int{500, 503, 429} {
 		y.FailToken(status)
