@@ -219,6 +219,88 @@ test('messages', async () => {
   await fails(nylas.messages.list({ identifier: '01234567-89ab-7cde-8f01-23456789abcd' }), 404, 'api.not_found_error');
 });
 
+const everything = ['identity', 'mail.read', 'mail.modify', 'mail.send', 'mail.folders'];
+
+test('changing, moving and deleting messages', async () => {
+  await fails(nylas.messages.update({ identifier: mailbox.grantId, messageId: 'x', requestBody: { starred: true } }), 403, 'insufficient_scopes');
+  const { tokens } = await connect(user, { scope: everything });
+  assert.equal(tokens.grantId, mailbox.grantId, 'a wider consent is the same grant');
+  const identifier = mailbox.grantId;
+  const [message] = (await nylas.messages.list({ identifier, queryParams: { limit: 1 } })).data;
+  const starred = await nylas.messages.update({ identifier, messageId: message.id, requestBody: { starred: true, unread: true } });
+  assert.deepEqual(JSON.parse(sent('PUT', `/v3/grants/${identifier}/messages/${message.id}`).body), { starred: true, unread: true });
+  assert.deepEqual([starred.data.starred, starred.data.unread, starred.data.id], [true, true, message.id]);
+  const folders = await nylas.folders.list({ identifier });
+  sent('GET', `/v3/grants/${identifier}/folders`);
+  for (const folder of folders.data) {
+    assert.equal(folder.object, 'folder');
+    assert.equal(folder.grantId, identifier);
+    assert.ok(folder.id && folder.name && Array.isArray(folder.attributes) && typeof folder.unreadCount === 'number');
+  }
+  const folderOf = (use) => folders.data.find((folder) => folder.attributes.includes(use));
+  assert.equal(folders.data[0].id, folderOf('\\Inbox').id);
+  const archive = folderOf('\\Archive') ?? folderOf('\\Sent');
+  assert.equal((await nylas.folders.find({ identifier, folderId: archive.id })).data.name, archive.name);
+  const moved = await nylas.messages.update({ identifier, messageId: message.id, requestBody: { folders: [archive.id] } });
+  assert.deepEqual(moved.data.folders, [archive.id]);
+  await fails(nylas.messages.update({ identifier, messageId: moved.data.id, requestBody: { folders: ['no such folder'] } }), 400, 'api.invalid_request_error');
+  const gone = await nylas.messages.destroy({ identifier, messageId: moved.data.id });
+  sent('DELETE', `/v3/grants/${identifier}/messages/${moved.data.id}`);
+  assert.match(gone.requestId, /^[0-9a-f-]{36}$/);
+  await fails(nylas.messages.destroy({ identifier, messageId: moved.data.id }), 404, 'api.not_found_error');
+  const trash = await nylas.messages.list({ identifier, queryParams: { in: [folderOf('\\Trash').id], limit: 5 } });
+  assert.ok(trash.data.some((found) => found.subject === message.subject));
+});
+
+test('sending, with files that arrive as they left', async () => {
+  const identifier = mailbox.grantId;
+  const { tokens } = await connect(otherUser, { scope: everything });
+  const there = tokens.grantId;
+  const arrived = async (subject) => {
+    for (const end = Date.now() + 20_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
+      const [found] = (await nylas.messages.list({ identifier: there, queryParams: { subject, limit: 1 } })).data;
+      if (found) return found;
+    }
+    return assert.fail(`"${subject}" did not arrive`);
+  };
+  const bytesOf = async (message, attachment) => Buffer.from(await nylas.attachments.downloadBytes({ identifier: there, attachmentId: attachment.id, queryParams: { messageId: message.id } }));
+
+  const small = Buffer.from('a small file: \u00fc\u0000\u00ff');
+  const first = await nylas.messages.send({ identifier, requestBody: { to: [{ email: otherUser, name: 'Other' }], subject: 'With a small file', body: '<p>Hello</p>', customHeaders: [{ name: 'X-Campaign', value: 'seven' }],
+    attachments: [{ filename: 'small.bin', contentType: 'application/octet-stream', content: small.toString('base64'), size: small.length }] } });
+  assert.match(sent('POST', `/v3/grants/${identifier}/messages/send`).headers['content-type'], /^application\/json/);
+  assert.equal(first.data.object, 'message');
+  assert.equal(first.data.grantId, identifier);
+  assert.equal((await nylas.messages.find({ identifier, messageId: first.data.id })).data.subject, 'With a small file');
+  const small2 = await arrived('With a small file');
+  assert.equal(small2.from[0].email, user);
+  assert.equal(small2.attachments[0].filename, 'small.bin');
+  const about = await nylas.attachments.find({ identifier: there, attachmentId: small2.attachments[0].id, queryParams: { messageId: small2.id } });
+  assert.deepEqual([about.data.filename, about.data.contentType, about.data.grantId], ['small.bin', 'application/octet-stream', there]);
+  assert.ok((await bytesOf(small2, small2.attachments[0])).equals(small));
+
+  const answer = await nylas.messages.send({ identifier: there, requestBody: { to: [{ email: user }], subject: 'Re: With a small file', body: 'Thank you.', isPlaintext: true, replyToMessageId: small2.id } });
+  assert.equal(answer.data.threadId, first.data.threadId);
+
+  const large = Buffer.alloc(4 << 20, 'large ');
+  await nylas.messages.send({ identifier, requestBody: { to: [{ email: otherUser }], subject: 'With a large file', body: 'x', attachments: [{ filename: 'large.bin', contentType: 'application/x-large', content: large, size: large.length }] } });
+  assert.match(sent('POST', `/v3/grants/${identifier}/messages/send`).headers['content-type'], /^multipart\/form-data/);
+  const large2 = await arrived('With a large file');
+  assert.ok((await bytesOf(large2, large2.attachments[0])).equals(large));
+
+  const once = { identifier, requestBody: { to: [{ email: otherUser }], subject: 'Only once', body: 'x' }, overrides: { headers: { 'Idempotency-Key': `key ${Date.now()}` } } };
+  const [one, two] = [await nylas.messages.send(once), await nylas.messages.send(once)];
+  assert.equal(one.data.id, two.data.id);
+  await arrived('Only once');
+  assert.equal((await nylas.messages.list({ identifier: there, queryParams: { subject: 'Only once', limit: 5 } })).data.length, 1);
+  await fails(nylas.messages.send({ ...once, requestBody: { ...once.requestBody, subject: 'Another' } }), 409, 'api.invalid_idempotent_request');
+
+  await fails(nylas.messages.send({ identifier, requestBody: { to: [{ email: 'no address' }], subject: 'x', body: 'x' } }), 400, 'api.invalid_request_error');
+  await fails(nylas.messages.send({ identifier, requestBody: { to: [{ email: otherUser }], subject: 'x\r\nBcc: eve@example.com', body: 'x' } }), 400, 'api.invalid_request_error');
+  await fails(nylas.messages.send({ identifier, requestBody: { to: [{ email: otherUser }], subject: 'x', body: 'x', trackingOptions: { opens: true } } }), 400, 'api.invalid_request_error');
+  await nylas.grants.destroy({ grantId: there });
+});
+
 test('a smaller consent reads no mail', async () => {
   const { tokens } = await connect(otherUser, { scope: ['mail.send'] });
   const error = await fails(nylas.messages.list({ identifier: tokens.grantId, queryParams: { limit: 1 } }), 403, 'insufficient_scopes');
