@@ -113,6 +113,7 @@ func (c *Connector) open(ctx context.Context, l provider.Login, found map[string
 }
 
 func checkFault(err error) error {
+	err = unstale(err)
 	if errors.Is(err, provider.ErrCredentialRefused) {
 		return errLogin.Because(err)
 	}

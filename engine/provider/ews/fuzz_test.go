@@ -1,6 +1,7 @@
 package ews
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 
@@ -20,7 +21,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		all, err := decode(reply{status: http.StatusOK, body: b})
 		if err != nil {
-			if e, ok := fault.As(err); !ok && err != error(stale) || ok && e.Public == "" {
+			if e, ok := fault.As(err); !ok && !errors.Is(err, stale) || ok && e.Public == "" {
 				t.Fatalf("%v", err)
 			}
 			return

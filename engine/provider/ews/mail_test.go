@@ -97,7 +97,7 @@ func TestAnswersOfTheServer(t *testing.T) {
 	}{
 		{"FindItem", "ErrorServerBusy", 2500, "provider_busy", fault.Upstream, 2500 * time.Millisecond}, {"FindItem", "ErrorAccessDenied", 0, "exchange_denied", fault.Denied, 0}, {"FindItem", "ErrorNonExistentMailbox", 0, "mailbox_absent", fault.Upstream, 0},
 		{"FindItem", "ErrorPasswordExpired", 0, "credential_refused", fault.Unproven, 0}, {"FindItem", "ErrorFolderNotFound", 0, "folder_not_found", fault.NotFound, 0}, {"FindItem", "ErrorMailboxStoreUnavailable", 0, "provider_busy", fault.Upstream, 0},
-		{"FindItem", "ErrorInvalidServerVersion", 0, "exchange_too_old", fault.Upstream, 0},
+		{"FindItem", "ErrorInvalidChangeKey", 0, "provider_busy", fault.Upstream, 0}, {"FindItem", "ErrorInvalidServerVersion", 0, "exchange_too_old", fault.Upstream, 0},
 		{"FindItem", "ErrorSomethingNew", 0, "mail_server_answer", fault.Upstream, 0}, {"GetItem", "ErrorInternalServerError", 0, "mail_server_answer", fault.Upstream, 0}, {"FindItem", "ErrorSchemaValidation", 0, "mail_server_answer", fault.Upstream, 0},
 	} {
 		x.Fail(f.operation, f.code, f.backOff)

@@ -229,8 +229,8 @@ func (c *Connector) send(ctx context.Context, h *held, a provider.Account, body 
 			h.mu.Unlock()
 			continue
 		}
-		if err != nil {
-			return r, c.ended(ctx, h, err)
+		if err != nil || h.ctx.Err() != nil {
+			return reply{}, c.ended(ctx, h, err)
 		}
 		return r, nil
 	}

@@ -40,7 +40,7 @@ func (c *Connector) Send(ctx context.Context, a provider.Account, d email.Draft)
 		saved := folderIDs{Named: []distinguished{{"sentitems"}}}
 		// Not repeated, whatever happens: a second try could be a second message.
 		if _, err := c.one(createItem{Deliver: "SendAndSaveCopy", Saved: saved, Items: []outgoing{sent}}, answerBytes, true, provider.ErrFolderNotFound); err != nil {
-			return unstale(err)
+			return err
 		}
 		out.Folders = []string{"Sent"}
 		c.findCopy(saved, &out)

@@ -113,7 +113,7 @@ func (c *Connector) with(ctx context.Context, a provider.Account, f func(*caller
 		return err
 	}
 	defer c.leave(a.Key, h, true)
-	return f(&caller{c, ctx, h, a})
+	return unstale(f(&caller{c, ctx, h, a}))
 }
 
 // call runs one operation and answers its response messages, one for each thing asked about.

@@ -64,7 +64,7 @@ func (c *caller) move(id, folder string) (string, error) {
 	}
 	m, err := c.one(moveItem{To: to, IDs: []itemID{{ID: id}}, NewIDs: true}, answerBytes, true, provider.ErrMessageNotFound)
 	if err != nil {
-		return "", unstale(err)
+		return "", err
 	}
 	if len(m.Items.All) != 1 || m.Items.All[0].ID.ID == "" {
 		return "", errRefused.Because(errors.New("a move without a new id"))
@@ -98,7 +98,7 @@ func (c *caller) mark(id string, ch email.Change) error {
 			return err
 		}
 	}
-	return unstale(err)
+	return err
 }
 
 // unstale gives a collision that does not end a name for callers.
@@ -132,6 +132,6 @@ func (c *Connector) DeleteMessage(ctx context.Context, a provider.Account, id st
 			}
 		}
 		_, err := c.one(deleteItem{How: how, Cancel: "SendToNone", Tasks: "SpecifiedOccurrenceOnly", IDs: []itemID{{ID: full}}}, answerBytes, true, provider.ErrMessageNotFound)
-		return unstale(err)
+		return err
 	})
 }

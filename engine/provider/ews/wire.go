@@ -71,7 +71,8 @@ func tlsFault(err error) error {
 	return provider.ErrUnreachable.Because(err)
 }
 
-func (s *session) end() { _ = s.conn.Close() }
+// end closes the socket at once. Saying goodbye in TLS could wait for the server, and would let it answer once more.
+func (s *session) end() { _ = s.conn.NetConn().Close() }
 
 var (
 	// errStale is a pooled connection that the server had closed already.
