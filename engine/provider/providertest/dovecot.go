@@ -153,7 +153,7 @@ func (d *DovecotServer) config(t testing.TB) string {
 		login, internal, group = "dovenull", "dovecot", "dovecot"
 	}
 	mail := filepath.Join(d.dir, "mail")
-	if err := os.Mkdir(mail, 0o755); err != nil { //nolint:gosec // as above
+	if err := os.Mkdir(mail, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	u, _ := strconv.Atoi(uid)
