@@ -61,6 +61,7 @@ var byCode = map[string]wire{
 	"grant_invalid":               {http.StatusUnauthorized, typeGrantDead, ""},
 	"invalid_grant":               {http.StatusUnauthorized, typeGrantDead, ""},
 	"credential_refused":          {http.StatusUnauthorized, typeGrantDead, ""},
+	"login_refused":               {http.StatusBadRequest, "grant.invalid_authentication", ""},
 	"redirect_uri_not_registered": {http.StatusBadRequest, typeCallback, ""},
 
 	// A second connector or callback URI: the contract knows 400 there, and nothing else.

@@ -2,6 +2,7 @@ package v3_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -321,5 +322,55 @@ func TestSendingIsNarrow(t *testing.T) {
 	w.send(m, theirs, `{"to":[{"email":"grace@example.com"}]}`, "application/json").refused(t, "another application's key", 404, "api.not_found_error")
 	if n := len(m.submission.Taken()); n != 0 {
 		t.Errorf("%d messages left", n)
+	}
+}
+
+func TestConnectCustom(t *testing.T) {
+	w := newWorld(t, withMail)
+	a, submission := w.dovecot.Account(t), providertest.StartSubmission(t, w.dovecot)
+	maps.Copy(a.Settings, submission.Settings())
+	body := func(password string, change ...string) string {
+		settings := map[string]any{"imap_username": a.Login, "imap_password": password, "email": a.Address}
+		for name, value := range a.Settings {
+			settings[name] = value
+		}
+		for i := 0; i+1 < len(change); i += 2 {
+			settings[change[i]] = change[i+1]
+		}
+		text, _ := json.Marshal(map[string]any{"provider": "imap", "state": "ours", "settings": settings})
+		return string(text)
+	}
+	right := w.dovecot.Password(a.Login).Reveal()
+	post := func(key, body string) answer {
+		return w.do(call{method: "POST", path: "/v3/connect/custom", key: key, body: body})
+	}
+	first := post("", body(right))
+	id := first.text1("data", "id")
+	if first.status != 201 || first.text1("data", "grant_status") != "valid" || first.text1("data", "email") != a.Address || first.text1("data", "state") != "ours" || strings.Contains(first.text, right) {
+		t.Fatalf("connected: %d %s", first.status, first.text)
+	}
+	if list := w.get("/v3/grants/" + id + "/messages"); list.status != 200 {
+		t.Errorf("its mail: %d %s", list.status, list.text)
+	}
+	if again := post("", body(right)); again.status != 201 || again.text1("data", "id") != id {
+		t.Errorf("again: %d %s", again.status, again.text)
+	}
+	post("", body("a wrong password")).refused(t, "a wrong password", 400, "grant.invalid_authentication")
+	bound := w.keyFor(access.Key{Application: w.app.ID, Tenant: w.second.ID})
+	if a := post(bound, body(right)); a.status != 201 || a.text1("data", "workspace_id") != w.second.ID.String() || a.text1("data", "id") == id {
+		t.Errorf("a key of another tenant: %d %s", a.status, a.text)
+	}
+	post(bound, strings.Replace(body(right), `"state"`, `"workspace_id":"`+w.tenant.ID.String()+`","state"`, 1)).refused(t, "for a tenant that is not the key's", 400, "api.invalid_request_error")
+	for _, wrong := range []string{`{}`, `{"provider":"imap"}`, `{"provider":"imap","settings":{"imap_username":"a@example.com"}}`, `{"provider":"imap","settings":{"imap_password":"x"}}`, `{"provider":"google","settings":{"refresh_token":"x"}}`,
+		`{"provider":"toaster","settings":{"imap_username":"a@example.com","imap_password":"x"}}`, body(right, "smtp_password", "another"), body(right, "imap_host", "192.168.0.1")} {
+		if a := post("", wrong); a.status != 400 && a.status != 504 {
+			t.Errorf("%s: %d %s", strings.ReplaceAll(wrong, right, "..."), a.status, a.text)
+		}
+	}
+	if list := w.get("/v3/grants"); len(list.at("data").([]any)) != 2 || w.get("/v3/grants/"+id+"/messages").status != 200 {
+		t.Errorf("after all that is refused: %s", list.text)
+	}
+	if strings.Contains(w.log.String(), right) || strings.Contains(w.log.String(), "a wrong password") {
+		t.Error("a password is in the log")
 	}
 }

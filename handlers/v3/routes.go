@@ -28,6 +28,7 @@ func (d *Door) routes() []web.Route {
 		{Method: post, Path: "/v3/connect/revoke", Permission: web.Public, Handler: d.open(d.connectRevoke), BodyLimit: 64 << 10}, // proves its caller itself, to say no in OAuth's words
 		{Method: get, Path: "/v3/connect/tokeninfo", Permission: web.Public, Handler: d.open(d.shared(d.connectTokeninfo))},
 		{Method: options, Path: "/v3/connect/tokeninfo", Permission: web.Public, Handler: d.open(d.preflight)},
+		{Method: post, Path: "/v3/connect/custom", Permission: models.WriteGrants, Handler: k(d.connectCustom), BodyLimit: 64 << 10},
 		{Method: post, Path: "/v3/providers/detect", Permission: models.ReadConnectors, Handler: k(d.providerDetect)},
 
 		{Method: get, Path: "/v3/applications", Permission: models.ReadApps, Handler: k(d.applicationShow)},

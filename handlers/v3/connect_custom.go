@@ -1,0 +1,68 @@
+package v3
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/postern-mail/postern/engine/grants"
+	"github.com/postern-mail/postern/engine/secret"
+	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/web"
+)
+
+// connectCustom connects a mailbox whose password the program has (contract, section 3.9).
+func (d *Door) connectCustom(c echo.Context) error {
+	b, err := bodyOf(c, false)
+	if err != nil {
+		return err
+	}
+	r := grants.CustomRequest{Provider: b.must("provider"), State: b.text("state"), Settings: map[string]string{}}
+	if text := b.text("workspace_id"); text != "" {
+		if r.Tenant, err = models.ParseID[models.TenantID](strings.ToLower(text)); err != nil {
+			b.wrong("workspace_id", "workspace_id is an id of 36 characters.")
+		}
+	}
+	given := b.settings("settings")
+	if given == nil {
+		b.wrong("settings", "settings is missing.")
+	}
+	either := func(names ...string) string {
+		for _, name := range names {
+			if given[name] != "" {
+				return given[name]
+			}
+		}
+		return ""
+	}
+	password := either("imap_password", "password", "app_password")
+	r.Username, r.Password = either("imap_username", "username"), secret.New(password)
+	r.Address = either("email", "email_address", "imap_username", "username")
+	for _, name := range []string{"imap_host", "imap_port", "imap_tls", "smtp_host", "smtp_port", "smtp_tls", "smtp_username"} {
+		if given[name] != "" {
+			r.Settings[name] = given[name]
+		}
+	}
+	switch {
+	case given["refresh_token"] != "" || given["credential_id"] != "":
+		b.wrong("settings", "A refresh token or a credential cannot be brought here yet. Have the owner consent at /v3/connect/auth.")
+	case r.Address == "":
+		b.wrong("settings.imap_username", "settings.imap_username is missing.")
+	case password == "":
+		b.wrong("settings.imap_password", "settings.imap_password is missing.")
+	case given["smtp_password"] != "" && given["smtp_password"] != password:
+		b.wrong("settings.smtp_password", "Another password for sending than for reading is not offered.")
+	}
+	if len(r.State) > 2048 {
+		b.wrong("state", "state is longer than 2048 characters.")
+	}
+	if b.err != nil {
+		return b.err
+	}
+	g, err := d.Grants.Custom(c.Request().Context(), web.Actor(c), r)
+	if err != nil {
+		return err
+	}
+	return oneWith(c, http.StatusCreated, grantJSON(g))
+}
