@@ -245,7 +245,8 @@ func (s *Service) Update(ctx context.Context, actor models.Actor, id models.Gran
 
 // servers are the settings that say where a stored credential is sent. They change by a new consent only: whoever could edit them would have the password sent to a server of
 // their own.
-var servers = []string{provider.IMAPHost, provider.IMAPPort, provider.IMAPTLS, provider.SMTPHost, provider.SMTPPort, provider.SMTPTLS, provider.SMTPUser, "ews_host", "ews_port"}
+var servers = []string{provider.IMAPHost, provider.IMAPPort, provider.IMAPTLS, provider.SMTPHost, provider.SMTPPort, provider.SMTPTLS, provider.SMTPUser, "ews_host", "ews_port", "ews_path", "ews_auth",
+	"imap_username"}
 
 var errServers = fault.New(fault.Invalid, "servers_are_fixed", "The mail servers of a connection cannot be edited. Reconnect the mailbox to change them.").At("settings")
 

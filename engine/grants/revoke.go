@@ -129,5 +129,9 @@ func (s *Service) RevokeTokens(ctx context.Context, actor models.Actor, id model
 
 // WhatEnds says, before the click, what cutting the grant ends and what it does not.
 func (s *Service) WhatEnds(g models.Grant) provider.Severance {
-	return provider.SeveranceOf(g.Provider, provider.SeveranceFacts{Address: g.Email, Server: g.Settings[provider.IMAPHost]})
+	server := g.Settings[provider.IMAPHost]
+	if server == "" {
+		server = g.Settings["ews_host"]
+	}
+	return provider.SeveranceOf(g.Provider, provider.SeveranceFacts{Address: g.Email, Server: server})
 }

@@ -131,8 +131,11 @@ func formErrors(err error) ([]ui.ErrorView, bool) {
 		return nil, false
 	}
 	field := known.Field
-	if field == "email" {
+	switch field { // the forms' own names
+	case "email":
 		field = "address"
+	case "ews_host", "ews_port":
+		field = "exchange_host"
 	}
 	return []ui.ErrorView{{Field: field, Text: known.Public}}, true
 }

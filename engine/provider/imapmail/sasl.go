@@ -18,8 +18,9 @@ func (x *xoauth2) Start() (string, []byte, error) {
 	return "XOAUTH2", []byte("user=" + x.user + "\x01auth=Bearer " + x.token + "\x01\x01"), nil
 }
 
-// Next answers the server's error report with an empty line, after which it says no.
-func (x *xoauth2) Next([]byte) ([]byte, error) { return []byte{}, nil }
+// Next answers the server's error report, after which it says no. The answer is the dummy of RFC 7628 section 3.2.3: an empty one would go over the wire as
+// "=", which servers call a mistake of grammar, and a dead token would look like a passing fault.
+func (x *xoauth2) Next([]byte) ([]byte, error) { return []byte{1}, nil }
 
 // mechanism picks how to log in among what the server offers. An empty choice means the LOGIN command, where the protocol has one.
 // A nil has means that the server was not asked.
