@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -26,7 +27,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.Verifications.Workers(workers)
 	client, err := river.NewClient(riverpgxv5.New(e.Store.Jobs()), &river.Config{
 		RescueStuckJobsAfter: stuck,
-		Schema:               store.JobsSchema, Workers: workers, Logger: e.log, PeriodicJobs: e.Verifications.Periodic(), FetchCooldown: 10 * time.Millisecond,
+		Schema:               store.JobsSchema, Workers: workers, Logger: slog.New(warnings{e.log.Handler()}), PeriodicJobs: e.Verifications.Periodic(), FetchCooldown: 10 * time.Millisecond,
 		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 20}, webhooks.Queue: {MaxWorkers: 50}},
 	})
 	if err != nil {
@@ -45,3 +46,19 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// warnings lets a library say only what somebody should look at: it counts its jobs aloud otherwise.
+type warnings struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
+}
+
+// WithAttrs implements slog.Handler.
+func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return warnings{w.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }

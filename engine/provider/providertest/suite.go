@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -234,6 +235,19 @@ func filters(t *testing.T, c Case) {
 	m := list(t, c, a, email.Query{HasAttachment: &yes}).Items[0]
 	if len(m.Attachments) != 1 || m.Attachments[0].Filename != "r.pdf" || m.Attachments[0].ContentType != "application/pdf" || m.Attachments[0].Size != 8 || m.HTML == "" {
 		t.Errorf("%+v", m)
+	}
+	if reader, ok := c.Connector.(provider.AttachmentReader); ok && len(m.Attachments) == 1 {
+		about, content, err := reader.Attachment(ctx(t), a, m.ID, m.Attachments[0].ID)
+		if err != nil {
+			t.Fatalf("attachment: %v", err)
+		}
+		body, err := io.ReadAll(content)
+		if closed := content.Close(); err != nil || closed != nil || len(body) != 8 || about.Filename != "r.pdf" {
+			t.Errorf("attachment: %d bytes, %+v, %v", len(body), about, err)
+		}
+		if _, _, err := reader.Attachment(ctx(t), a, m.ID, "99"); !errors.Is(err, provider.ErrAttachmentNotFound) {
+			t.Errorf("an attachment that is not there: %v", err)
+		}
 	}
 }
 
