@@ -145,7 +145,7 @@ func (p *process) mount(x extras) {
 	c, e := p.config, p.engine
 	p.server = web.New(web.Config{BaseURL: c.URL, TrustedProxies: c.TrustedProxies, Sessions: e.Access, Metrics: metrics, MetricsApart: c.MetricsAddr != "", Now: time.Now, Logger: p.log,
 		Checks: []web.Check{{Name: "database", Run: e.Store.Ready}}})
-	p.server.Mount(v3.New(v3.Config{Access: e.Access, Applications: e.Applications, Grants: e.Grants, Mailbox: e.Mailbox, Webhooks: e.Webhooks, URL: p.server.URL, Region: c.Region,
+	p.server.Mount(v3.New(v3.Config{Access: e.Access, Applications: e.Applications, Grants: e.Grants, Mailbox: e.Mailbox, Webhooks: e.Webhooks, Verifications: e.Verifications, URL: p.server.URL, Region: c.Region,
 		Organization: p.installation.ID, Now: time.Now}).Web())
 	p.server.Mount(consent.New(consent.Config{Grants: e.Grants, Server: p.server, Company: c.Company, Region: c.Region, Demo: x.demo, Now: time.Now}).Web())
 	p.server.Mount(inbound.New(e.Verifications, p.log).Web())

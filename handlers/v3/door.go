@@ -14,6 +14,7 @@ import (
 	"github.com/postern-mail/postern/engine/grants"
 	"github.com/postern-mail/postern/engine/mailbox"
 	"github.com/postern-mail/postern/engine/secret"
+	"github.com/postern-mail/postern/engine/verifications"
 	"github.com/postern-mail/postern/engine/webhooks"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/web"
@@ -24,16 +25,17 @@ const maxBody = 3 << 20
 
 // Config is what the door is made of. All fields but Limits are required.
 type Config struct {
-	Access       *access.Service
-	Applications *applications.Service
-	Grants       *grants.Service
-	Mailbox      *mailbox.Service
-	Webhooks     *webhooks.Service
-	URL          func(path string) string // makes an absolute address on our own origin: web.Server.URL
-	Region       string                   // us or eu
-	Organization string                   // the installation's id, a UUID
-	Limits       Limits
-	Now          func() time.Time
+	Access        *access.Service
+	Applications  *applications.Service
+	Grants        *grants.Service
+	Mailbox       *mailbox.Service
+	Webhooks      *webhooks.Service
+	Verifications *verifications.Service
+	URL           func(path string) string // makes an absolute address on our own origin: web.Server.URL
+	Region        string                   // us or eu
+	Organization  string                   // the installation's id, a UUID
+	Limits        Limits
+	Now           func() time.Time
 }
 
 // Door answers /v3. It is safe for concurrent use.

@@ -160,6 +160,9 @@ func TestWebhookTranscript(t *testing.T) {
 	if len(secrets) != 4 || secrets[""] {
 		t.Errorf("four secrets should be four: %d", len(secrets))
 	}
+	tr.call(call{method: "POST", path: path + "/verifications", body: `{"verdict":"refused","reason":"wrong_secret","size":120,"address":"192.0.2.9"}`})
+	tr.call(call{method: "POST", path: path + "/verifications", body: `{"verdict":"perhaps"}`})
+	tr.call(call{method: "POST", path: path + "/verifications", body: `{"verdict":"accepted","event_id":"never-sent"}`})
 	tr.call(call{method: "GET", path: "/v3/webhooks/ip-addresses"})
 	tr.call(call{method: "POST", path: "/v3/webhooks/mock-payload", body: `{"trigger_type":"grant.created"}`})
 	tr.call(call{method: "POST", path: "/v3/webhooks/mock-payload", body: `{"trigger_type":"no.such"}`})
@@ -198,7 +201,8 @@ func TestWebhooksOfAnotherApplicationAreNotThere(t *testing.T) {
 	id := made.text1("data", "id")
 	random := models.NewID[models.WebhookID](w.clock()).String()
 	for _, c := range []call{{method: "GET", path: "/v3/webhooks/ID"}, {method: "PUT", path: "/v3/webhooks/ID", body: `{"description":"x"}`}, {method: "DELETE", path: "/v3/webhooks/ID"},
-		{method: "POST", path: "/v3/webhooks/rotate-secret/ID"}, {method: "PUT", path: "/v3/webhooks/ID/rotate-secret"}} {
+		{method: "POST", path: "/v3/webhooks/rotate-secret/ID"}, {method: "PUT", path: "/v3/webhooks/ID/rotate-secret"},
+		{method: "POST", path: "/v3/webhooks/ID/verifications", body: `{"verdict":"refused","reason":"wrong_secret"}`}} {
 		pattern := c.path
 		c.path = strings.Replace(pattern, "ID", id, 1)
 		foreign := w.do(c)
