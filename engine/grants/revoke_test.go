@@ -328,3 +328,20 @@ func TestDeletedConnectorStopsItsGrants(t *testing.T) {
 	_, err := w.mailbox.Messages(w.ctx, w.key, g, email.Query{Limit: 1})
 	wants(t, err, tokens.ErrCut)
 }
+
+// TestTokensDoNotReviveWithTheGrant: a reconnect revives the grant, and nothing that programs held before the revocation.
+func TestTokensDoNotReviveWithTheGrant(t *testing.T) {
+	w := newWorld(t)
+	before := w.connect("ada@sandbox.test", w.auth())
+	_, err := w.grants.Revoke(w.ctx, w.support, before.Grant.ID, "")
+	w.must(err)
+	after := w.connect("ada@sandbox.test", w.auth())
+	if after.Grant.ID != before.Grant.ID || after.Grant.Status != models.GrantValid {
+		t.Fatalf("reconnected as %+v", after.Grant)
+	}
+	_, err = w.grants.TokenInfo(w.ctx, before.AccessToken, secret.Text{})
+	wants(t, err, grants.ErrInvalidToken)
+	if _, err = w.grants.Redeem(w.ctx, grants.RedeemRequest{GrantType: "refresh_token", ClientID: w.app.String(), RefreshToken: before.RefreshToken, Caller: w.key}); err == nil {
+		t.Error("the refresh token of before the revocation works again")
+	}
+}
