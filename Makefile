@@ -31,7 +31,7 @@ go-test: $(ASSETS) ## the Go tests alone: unit, store, conformance, browser
 	$(GO) test -timeout 12m ./...
 
 client-test: bin/postern ## the upstream SDK as a client
-	@scripts/client-test.sh
+	@node test/client/run.mjs
 
 race: $(ASSETS) ## the Go tests under the race detector (needs a C compiler; takes long)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...

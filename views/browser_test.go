@@ -48,15 +48,24 @@ func serve(t *testing.T) *httptest.Server {
 	return server
 }
 
+// absent skips a test for want of something that is no part of the source, and fails it in CI, which has everything.
+func absent(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
+}
+
 // browser starts one headless browser for the test. Without one, or without the built assets, there is nothing to look with.
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Skip("chromium is not installed")
+		absent(t, "chromium is not installed")
 	}
 	if _, err := fs.Stat(static.FS(), "manifest.json"); err != nil {
-		t.Skip("the assets are not built; `npm run build` makes them")
+		absent(t, "the assets are not built; `npm run build` makes them")
 	}
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Headless)
 	t.Cleanup(stop)

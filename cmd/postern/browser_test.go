@@ -296,7 +296,7 @@ func (p *person) rowWith(text string) string {
 // await reloads the page until a part says something, as a person would who waits for it.
 func (p *person) await(limit time.Duration, selector, words string) {
 	p.t.Helper()
-	for end := time.Now().Add(limit); ; time.Sleep(250 * time.Millisecond) {
+	for end := time.Now().Add(limit); ; time.Sleep(250 * time.Millisecond) { // between two looks, as a person's hand would; each is a whole page
 		if p.has(selector) && strings.Contains(strings.ToLower(p.text(selector)), strings.ToLower(words)) {
 			return
 		}

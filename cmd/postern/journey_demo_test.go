@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -137,27 +136,35 @@ func freePort(t *testing.T) string {
 	return port
 }
 
+// eventually asks until yes answers true. What is waited for happens in another process, which has no other way to tell us; the limit only ends a run that is broken.
+func eventually(t *testing.T, limit time.Duration, what string, yes func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !yes(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("within %v: not %s", limit, what)
+		}
+	}
+}
+
 // startDemo starts a demo and gives it with what its file for programs says.
 func startDemo(t *testing.T, environ ...string) (*running, map[string]string) {
 	t.Helper()
 	data := t.TempDir()
 	file := filepath.Join(data, "demo.env")
 	r := start(t, environ, "demo", "--addr", "127.0.0.1:"+freePort(t), "--data", data, "--env-file", file)
-	for end := time.Now().Add(120 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if text, err := os.Open(file); err == nil {
-			values := map[string]string{"data": data}
-			for lines := bufio.NewScanner(text); lines.Scan(); {
-				name, value, _ := strings.Cut(lines.Text(), "=")
-				values[name] = value
-			}
-			_ = text.Close()
-			r.url = values["POSTERN_URL"]
-			return r, values
-		}
-		if time.Now().After(end) {
-			t.Fatal("the demo does not get ready")
-		}
+	var written []byte
+	eventually(t, 120*time.Second, "a demo that is ready", func() (ready bool) {
+		var err error
+		written, err = os.ReadFile(file)
+		return err == nil
+	})
+	values := map[string]string{"data": data}
+	for line := range strings.Lines(string(written)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		values[name] = value
 	}
+	r.url = values["POSTERN_URL"]
+	return r, values
 }
 
 // rootsFile is the certificate of a mail server in a file, for POSTERN_EGRESS_ROOTS.

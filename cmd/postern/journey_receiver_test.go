@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -78,14 +79,9 @@ func (r *receiver) refusals() int {
 // awaits waits until events of these types were taken.
 func (r *receiver) awaits(t *testing.T, types ...string) {
 	t.Helper()
-	var have []string
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	eventually(t, 30*time.Second, fmt.Sprintf("a receiver that has taken %v", types), func() bool {
 		r.mu.Lock()
-		have = slices.Clone(r.types)
-		r.mu.Unlock()
-		if !slices.ContainsFunc(types, func(want string) bool { return !slices.Contains(have, want) }) {
-			return
-		}
-	}
-	t.Fatalf("the receiver waits for %v and has taken %v, refused %d", types, have, r.refusals())
+		defer r.mu.Unlock()
+		return !slices.ContainsFunc(types, func(want string) bool { return !slices.Contains(r.types, want) })
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -135,19 +136,33 @@ func (j *journey) programReads() {
 // user is one of the sandbox's people.
 func (j *journey) user(n int) string { return strings.Split(j.env["POSTERN_SANDBOX_USERS"], ",")[n] }
 
-// programConnects is the other way in: a program sends its user to connect/auth and redeems the code. It is the mailbox that is connected already, so it is the same grant.
-func (j *journey) programConnects() {
-	t := j.t
-	var back url.Values
-	program := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// program is a program's own page, to which consent returns. It gives the page's address, and with what its user came back last.
+func program(t *testing.T) (callback string, back func() url.Values) {
+	t.Helper()
+	var mu sync.Mutex
+	var came url.Values
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/callback" {
-			back = r.URL.Query()
+			mu.Lock()
+			came = r.URL.Query()
+			mu.Unlock()
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = w.Write([]byte(`<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>The program</title><p data-testid="program">Back at the program.`))
 	}))
-	defer program.Close()
-	key, callback := j.env["POSTERN_API_KEY"], program.URL+"/callback"
+	t.Cleanup(server.Close)
+	return server.URL + "/callback", func() url.Values {
+		mu.Lock()
+		defer mu.Unlock()
+		return came
+	}
+}
+
+// programConnects is the other way in: a program sends its user to connect/auth and redeems the code. It is the mailbox that is connected already, so it is the same grant.
+func (j *journey) programConnects() {
+	t := j.t
+	callback, back := program(t)
+	key := j.env["POSTERN_API_KEY"]
 	wants(t, 200, "POST", j.demo.url+"/v3/applications/redirect-uris", key, map[string]any{"url": callback, "platform": "web"})
 	verifier := strings.Repeat("v3rifier-", 6)
 	sum := sha256.Sum256([]byte(verifier))
@@ -161,10 +176,10 @@ func (j *journey) programConnects() {
 	j.signInAtSandbox(p, j.user(0))
 	p.click("sandbox-allow")
 	p.sees("program", "Back at the program")
-	if back.Get("state") != "the-state" || back.Get("code") == "" {
-		t.Fatalf("back at the program with %v", back)
+	if back().Get("state") != "the-state" || back().Get("code") == "" {
+		t.Fatalf("back at the program with %v", back())
 	}
-	exchange := map[string]any{"grant_type": "authorization_code", "client_id": j.env["POSTERN_CLIENT_ID"], "client_secret": key, "redirect_uri": callback, "code": back.Get("code"), "code_verifier": verifier}
+	exchange := map[string]any{"grant_type": "authorization_code", "client_id": j.env["POSTERN_CLIENT_ID"], "client_secret": key, "redirect_uri": callback, "code": back().Get("code"), "code_verifier": verifier}
 	issued := wants(t, 200, "POST", j.demo.url+"/v3/connect/token", "", exchange)
 	if issued.body["grant_id"] != j.grant {
 		t.Fatalf("the same mailbox became another grant: %v, was %s", issued.body["grant_id"], j.grant)
@@ -183,7 +198,7 @@ func (j *journey) programConnects() {
 		j.signInAtSandbox(p, j.user(0))
 	}
 	p.click("sandbox-allow")
-	exchange["code"] = back.Get("code")
+	exchange["code"] = back().Get("code")
 	j.redeem(wants(t, 200, "POST", j.demo.url+"/v3/connect/token", "", exchange))
 	wants(t, 200, "GET", j.demo.url+"/v3/grants/me/messages?limit=1", j.token, nil)
 	renewed := wants(t, 200, "POST", j.demo.url+"/v3/connect/token", "", map[string]any{"grant_type": "refresh_token", "client_id": j.env["POSTERN_CLIENT_ID"], "client_secret": key, "refresh_token": j.fresh})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,18 +23,15 @@ func serving(t *testing.T, common []string) *running {
 	port := freePort(t)
 	r := start(t, append([]string{"POSTERN_ADDR=127.0.0.1:" + port, "POSTERN_URL=http://localhost:" + port}, common...), "serve")
 	r.url = "http://localhost:" + port
-	for end := time.Now().Add(120 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	eventually(t, 120*time.Second, "a postern serve that is ready", func() bool {
 		res, err := http.Get(r.url + "/readyz")
-		if err == nil {
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return r
-			}
+		if err != nil {
+			return false
 		}
-		if time.Now().After(end) {
-			t.Fatalf("postern serve does not get ready: %v", err)
-		}
-	}
+		_ = res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+	return r
 }
 
 // TestTwoProcesses is an installation as a company runs it: a database of its own, migrated by command, a first owner with a passkey, two processes. What is cut at
@@ -97,6 +95,7 @@ func TestTwoProcesses(t *testing.T) {
 	p.fill("name", "sync")
 	p.tick("permission", "messages.read", true)
 	p.tick("permission", "grants.read", true)
+	p.tick("permission", "applications.write", true)
 	p.click("submit")
 	key := p.text("secret-value")
 
@@ -132,6 +131,28 @@ func TestTwoProcesses(t *testing.T) {
 		t.Fatal("the grant has no sealed credential")
 	}
 
+	// A program holds an access token too: its user walks through the one process, the code is redeemed at the other.
+	callback, back := program(t)
+	wants(t, 200, "POST", a.url+"/v3/applications/redirect-uris", key, map[string]any{"url": callback, "platform": "web"})
+	owner.visit("/v3/connect/auth?" + url.Values{"client_id": {application}, "redirect_uri": {callback}, "response_type": {"code"}, "provider": {"imap"},
+		"workspace_id": {tenant[strings.LastIndex(tenant, "/")+1:]}}.Encode())
+	owner.fill("address", account.Address)
+	owner.click("provider-imap")
+	owner.do(chromedp.Click(chromedp.CSS("details.servers summary"), chromedp.NodeVisible))
+	owner.fill("imap_host", settings[provider.IMAPHost])
+	owner.fill("imap_port", settings[provider.IMAPPort])
+	owner.fill("password", dovecot.Password(account.Login).Reveal())
+	owner.click("submit")
+	owner.sees("program", "Back at the program")
+	issued := wants(t, 200, "POST", b.url+"/v3/connect/token", "", map[string]any{"grant_type": "authorization_code", "client_id": application, "client_secret": key, "redirect_uri": callback, "code": back().Get("code")})
+	token, _ := issued.body["access_token"].(string)
+	if issued.body["grant_id"] != grant {
+		t.Fatalf("the same mailbox became another grant: %v", issued.text)
+	}
+	for _, at := range []*running{a, b} {
+		wants(t, 200, "GET", at.url+"/v3/grants/me/messages", token, nil)
+	}
+
 	// One click at the one process; the other one has the mailbox open, and must let go.
 	p.visit("/grants/" + grant)
 	p.click("revoke")
@@ -140,11 +161,12 @@ func TestTwoProcesses(t *testing.T) {
 	// The page that answers the click is here: the other process must refuse from now on, not after a while.
 	wants(t, 401, "GET", b.url+"/v3/grants/"+grant+"/messages", key, nil)
 	wants(t, 401, "GET", a.url+"/v3/grants/"+grant+"/messages", key, nil)
-	for end := time.Now().Add(30 * time.Second); count(t, dsn, "SELECT count(*) FROM severances WHERE grant_id = $1 AND closed_at IS NULL", grant) > 0; time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the severance is not closed")
-		}
+	for _, at := range []*running{b, a} {
+		wants(t, 401, "GET", at.url+"/v3/grants/me/messages", token, nil)
 	}
+	eventually(t, 30*time.Second, "a closed severance", func() bool {
+		return count(t, dsn, "SELECT count(*) FROM severances WHERE grant_id = $1 AND closed_at IS NULL", grant) == 0
+	})
 	if n := count(t, dsn, "SELECT count(*) FROM sealed WHERE owner_kind IN ('grant', 'severance')"); n != 0 {
 		t.Errorf("%d sealed values of the credential are left", n)
 	}

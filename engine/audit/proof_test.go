@@ -275,7 +275,7 @@ func TestOneSequencerAmongMany(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d entries wait, the log has %d", s.Waiting, s.Checkpoint.Size)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // the sequencers run by the real clock, as three processes would: nothing of ours tells when they are through
 	}
 	stop()
 	wait.Wait()

@@ -262,7 +262,7 @@ func (w *world) work() {
 		if time.Now().After(deadline) {
 			w.t.Fatal("the jobs did not finish")
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // River works by the real clock; an empty queue is all it has to say that it is through
 	}
 	w.must(client.Stop(w.ctx))
 }

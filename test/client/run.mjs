@@ -29,7 +29,9 @@ const folder = mkdtempSync(path.join(tmpdir(), 'postern-client-'));
 chmodSync(folder, 0o755); // the demo's Postgres runs as another user when started by root
 const envFile = path.join(folder, 'demo.env');
 const log = [];
-const demo = spawn(program, ['demo', '--addr', `127.0.0.1:${await freePort()}`, '--data', path.join(folder, 'data'), '--env-file', envFile], { stdio: ['ignore', 'pipe', 'pipe'] });
+// Nothing of the caller's own settings may reach this demo.
+const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('POSTERN_') && name !== 'DATABASE_URL'));
+const demo = spawn(program, ['demo', '--addr', `127.0.0.1:${await freePort()}`, '--data', path.join(folder, 'data'), '--env-file', envFile], { stdio: ['ignore', 'pipe', 'pipe'], env: clean });
 for (const stream of [demo.stdout, demo.stderr]) stream.on('data', (part) => log.push(part));
 const ended = new Promise((resolve) => demo.on('exit', (code, signal) => resolve(code ?? signal)));
 
@@ -55,7 +57,7 @@ try {
     const cut = line.indexOf('=');
     return [line.slice(0, cut), line.slice(cut + 1)];
   }));
-  const suite = spawn(process.execPath, ['--test', '--test-reporter=spec', '--test-concurrency=1', path.join(here, 'suite.test.mjs'), path.join(here, 'popup.test.mjs')], { cwd: here, stdio: 'inherit', env: { ...process.env, ...found } });
+  const suite = spawn(process.execPath, ['--test', '--test-reporter=spec', '--test-concurrency=1', path.join(here, 'suite.test.mjs'), path.join(here, 'popup.test.mjs')], { cwd: here, stdio: 'inherit', env: { ...clean, ...found } });
   status = await new Promise((resolve) => suite.on('exit', (code) => resolve(code ?? 1)));
 } catch (error) {
   console.error(error.message);

@@ -6,7 +6,7 @@ import { consent } from './browser.mjs';
 import { callbackServer, Receiver, same, signatureOf } from './listeners.mjs';
 
 const env = Object.fromEntries(['POSTERN_URL', 'POSTERN_CLIENT_ID', 'POSTERN_API_KEY', 'POSTERN_CALLBACK_URI', 'POSTERN_TENANT_ID', 'POSTERN_SANDBOX_USERS', 'POSTERN_SANDBOX_PASSWORD'].map((name) => {
-  if (!process.env[name]) throw new Error(`${name} is not set: run "npm run test:client", or give the demo's client file`);
+  if (!process.env[name]) throw new Error(`${name} is not set: run "npm test", or give the demo's client file`);
   return [name, process.env[name]];
 }));
 const [user, otherUser] = env.POSTERN_SANDBOX_USERS.split(',');
