@@ -24,7 +24,58 @@ type Draft struct {
 	Headers     []Header // further fields
 	Attachments []Enclosure
 	Raw         io.Reader // a complete message to be sent as it is; everything above but the recipients is then ignored
+	Starred     bool      // of a draft that is kept
 }
+
+// Body is what a message says: one of HTML and Plain, or both.
+type Body struct {
+	HTML  string
+	Plain string
+}
+
+// DraftChange is what may be altered in a draft that is kept. A nil field stays as it is; one that is given replaces the old one whole, and may be empty.
+type DraftChange struct {
+	From        *[]Address
+	To          *[]Address
+	Cc          *[]Address
+	Bcc         *[]Address
+	ReplyTo     *[]Address
+	Subject     *string
+	Body        *Body
+	InReplyTo   *string   // with References
+	References  *[]string // with InReplyTo
+	Headers     *[]Header
+	Attachments *[]Enclosure
+	Starred     *bool
+}
+
+// Apply is d with the change. Content that d still has to read stays unread.
+func (c DraftChange) Apply(d Draft) Draft {
+	put(&d.From, c.From)
+	put(&d.To, c.To)
+	put(&d.Cc, c.Cc)
+	put(&d.Bcc, c.Bcc)
+	put(&d.ReplyTo, c.ReplyTo)
+	put(&d.Subject, c.Subject)
+	if c.Body != nil {
+		d.HTML, d.Plain = c.Body.HTML, c.Body.Plain
+	}
+	put(&d.InReplyTo, c.InReplyTo)
+	put(&d.References, c.References)
+	put(&d.Headers, c.Headers)
+	put(&d.Attachments, c.Attachments)
+	put(&d.Starred, c.Starred)
+	return d
+}
+
+func put[T any](old *T, given *T) {
+	if given != nil {
+		*old = *given
+	}
+}
+
+// Check answers fault.Invalid, with the field at fault, when what is to be changed cannot be kept in a draft.
+func (c DraftChange) Check() error { return c.Apply(Draft{}).CheckKept() }
 
 // Enclosure is an attachment on its way out.
 type Enclosure struct {
@@ -56,6 +107,11 @@ func (d Draft) Check() error {
 	if len(d.Recipients()) == 0 {
 		return fault.New(fault.Invalid, "recipient_missing", "Name at least one recipient.").At("to")
 	}
+	return d.CheckKept()
+}
+
+// CheckKept is Check for a draft that is only kept for now: it may name nobody.
+func (d Draft) CheckKept() error {
 	for _, list := range []struct {
 		field string
 		all   []Address

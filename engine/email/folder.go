@@ -1,5 +1,13 @@
 package email
 
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/postern-mail/postern/engine/fault"
+)
+
 // Attribute is the use a folder has, in the words of RFC 6154.
 type Attribute string
 
@@ -24,7 +32,44 @@ type Folder struct {
 	System     bool // made by the provider: cannot be renamed or deleted
 	Total      int  // messages
 	Unread     int
-	Children   int // folders directly below
+	Children   int    // folders directly below
+	TextColor  string // "#rrggbb" where the provider colours its folders; else empty
+	BackColor  string // as TextColor
+}
+
+// NewFolder is a folder to be made. Providers without colours leave them out.
+type NewFolder struct {
+	Name      string
+	ParentID  string // empty: at the top
+	TextColor string
+	BackColor string
+}
+
+// FolderChange is what may be altered in a folder. A nil field stays as it is.
+type FolderChange struct {
+	Name      *string
+	ParentID  *string // empty: to the top
+	TextColor *string
+	BackColor *string
+}
+
+// longestFolder is in characters; see the wire contract, section 7.7.
+const longestFolder = 1024
+
+// Check answers fault.Invalid for a folder that cannot be made anywhere.
+func (f NewFolder) Check() error {
+	if strings.TrimSpace(f.Name) == "" || utf8.RuneCountInString(f.Name) > longestFolder || !utf8.ValidString(f.Name) || strings.ContainsFunc(f.Name, unicode.IsControl) {
+		return fault.New(fault.Invalid, "folder_name_invalid", "The name of a folder is 1 to %d characters on one line.", longestFolder).At("name")
+	}
+	return nil
+}
+
+// Check answers fault.Invalid for a change that cannot be made anywhere.
+func (c FolderChange) Check() error {
+	if c.Name == nil {
+		return nil
+	}
+	return NewFolder{Name: *c.Name}.Check()
 }
 
 // Has says whether the folder has the use a.

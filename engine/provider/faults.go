@@ -28,6 +28,11 @@ var (
 	// ErrMessageNotFound and ErrFolderNotFound: absent, or an id that was never ours.
 	ErrMessageNotFound = fault.New(fault.NotFound, "message_not_found", "There is no such message in this mailbox. It may have been moved or deleted.")
 	ErrFolderNotFound  = fault.New(fault.NotFound, "folder_not_found", "There is no such folder in this mailbox.")
+	ErrThreadNotFound  = fault.New(fault.NotFound, "thread_not_found", "There is no such thread in this mailbox.")
+	ErrDraftNotFound   = fault.New(fault.NotFound, "draft_not_found", "There is no such draft in this mailbox. It may have been sent or deleted.")
+	// ErrFolderExists and ErrFolderSystem refuse a change of folders.
+	ErrFolderExists = fault.New(fault.Conflict, "folder_exists", "There is a folder of that name already.").At("name")
+	ErrFolderSystem = fault.New(fault.Invalid, "folder_system", "This folder belongs to the mailbox itself. It can be neither renamed nor deleted.")
 	// ErrAttachmentNotFound: the message is there and has no such part.
 	ErrAttachmentNotFound = fault.New(fault.NotFound, "attachment_not_found", "This message has no such attachment.")
 	// ErrCursor is a page cursor that is broken, of other filters, or older than a rebuild of the folder.

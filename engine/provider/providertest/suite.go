@@ -33,8 +33,8 @@ type Case struct {
 	Revoke func(testing.TB, provider.Account)
 	// SendTo is an address that takes mail; empty when sending is not tried.
 	SendTo string
-	// Lacks names the capabilities that the connector does not have: update, delete, folders, send; and archive, for a provider without
-	// a folder of that use.
+	// Lacks names the capabilities that the connector does not have: update, delete, folders, send, threads, drafts, folder changes; archive, for a provider
+	// without a folder of that use; draft threads, for one that does not put an answer that is still a draft into the conversation.
 	Lacks []string
 
 	// What differs by nature between providers. The zero values are those of IMAP.
@@ -71,6 +71,8 @@ func Run(t *testing.T, c Case) {
 	for name, test := range map[string]func(*testing.T, Case){
 		"capabilities": capabilities, "empty": empty, "newest first": newestFirst, "paging": paging, "filters": filters, "get": get, "large": large, "odd mail": odd,
 		"not found": notFound, "bad queries": badQueries, "update": update, "delete": remove, "folders": folders, "send": send, "revoked": revoked, "closed": closed, "cancelled": cancelled,
+		"threads": threadList, "paging of threads": threadPaging, "filters of threads": threadFilters, "change of threads": threadChange,
+		"drafts": draftWrite, "list of drafts": draftList, "send a draft": draftSend, "change of folders": folderChange,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, c) })
 	}
@@ -86,7 +88,8 @@ func (c Case) lacks(name string) bool {
 }
 
 func capabilities(t *testing.T, c Case) {
-	for name, has := range map[string]bool{"update": is[provider.MessageUpdater](c), "delete": is[provider.MessageDeleter](c), "folders": is[provider.FolderLister](c), "send": is[provider.Sender](c)} {
+	for name, has := range map[string]bool{"update": is[provider.MessageUpdater](c), "delete": is[provider.MessageDeleter](c), "folders": is[provider.FolderLister](c), "send": is[provider.Sender](c),
+		"threads": is[threads](c), "drafts": is[drafts](c), "folder changes": is[provider.FolderWriter](c)} {
 		if has == c.lacks(name) {
 			t.Errorf("%s: has it: %v, declared as lacking: %v", name, has, c.lacks(name))
 		}
