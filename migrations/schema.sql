@@ -795,6 +795,21 @@ ALTER TABLE ONLY public.receipts FORCE ROW LEVEL SECURITY;
 
 
 --
+-- Name: refresh_leases; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.refresh_leases (
+    tenant_id uuid NOT NULL,
+    grant_id uuid NOT NULL,
+    holder text NOT NULL,
+    credential integer NOT NULL,
+    until timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.refresh_leases FORCE ROW LEVEL SECURITY;
+
+
+--
 -- Name: sealed; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1426,6 +1441,14 @@ ALTER TABLE ONLY public.receipts
 
 ALTER TABLE ONLY public.receipts
     ADD CONSTRAINT receipts_tenant_id_severance_id_key UNIQUE (tenant_id, severance_id);
+
+
+--
+-- Name: refresh_leases refresh_leases_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.refresh_leases
+    ADD CONSTRAINT refresh_leases_pkey PRIMARY KEY (tenant_id, grant_id);
 
 
 --
@@ -2302,6 +2325,14 @@ ALTER TABLE ONLY public.receipts
 
 
 --
+-- Name: refresh_leases refresh_leases_tenant_id_grant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.refresh_leases
+    ADD CONSTRAINT refresh_leases_tenant_id_grant_id_fkey FOREIGN KEY (tenant_id, grant_id) REFERENCES public.grants(tenant_id, id) ON DELETE CASCADE;
+
+
+--
 -- Name: sealed sealed_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2742,6 +2773,12 @@ CREATE POLICY platform ON public.webhooks TO postern_platform USING (true) WITH 
 ALTER TABLE public.receipts ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: refresh_leases; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.refresh_leases ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: audit_entries scope; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -2792,6 +2829,13 @@ CREATE POLICY tenant ON public.capability_uses TO postern_app USING ((tenant_id 
 --
 
 CREATE POLICY tenant ON public.data_keys TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
+-- Name: refresh_leases tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.refresh_leases TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
 
 
 --
@@ -3355,6 +3399,13 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.passkeys TO postern_platform;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.receipts TO postern_app;
 GRANT SELECT ON TABLE public.receipts TO postern_platform;
+
+
+--
+-- Name: TABLE refresh_leases; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refresh_leases TO postern_app;
 
 
 --

@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -16,16 +17,27 @@ import (
 // ErrCut says that a grant may not be used: it was revoked, is invalid, or is not redeemed yet. It is the API's 401.
 var ErrCut = fault.New(fault.Unproven, "grant_not_usable", "This mailbox is not connected any more. Reconnect it to go on.")
 
-// Fresh gives a credential that is good now. It refreshes an access token that is about to end: any number of callers in this process share
-// one request, and the write is a compare-and-swap on the grant's credential number, so that a refresh that lost its turn, to another process or to
-// a revocation, changes nothing. Trouble on the way never changes a grant's status; only the provider's own refusal does, twice, a minute apart.
+// How long a refresh may take. The lease outlives the request, so that nobody asks a second time while an answer may still come; who waits outlasts the lease of a
+// process that died.
+const (
+	asking   = 20 * time.Second
+	lease    = asking + 10*time.Second
+	patience = lease + 10*time.Second
+)
+
+var errRenewing = fault.New(fault.Unavailable, "refresh_in_progress", "Access to this mailbox is just being renewed and the provider is slow to answer. Try again in a minute.")
+
+// Fresh gives a credential that is good now. It refreshes an access token that is about to end: any number of callers in any number of processes share one request,
+// those of one process by a single flight, the processes by a lease on the grant. The write is a compare-and-swap on the grant's credential number, so that a
+// refresh that lost its turn, to a faster one or to a revocation, changes nothing. Trouble on the way never changes a grant's status; only the provider's own
+// refusal does, twice, a minute apart.
 func (k *Keeper) Fresh(ctx context.Context, tenant models.TenantID, id models.GrantID) (provider.Credential, error) {
-	g, c, err := k.current(ctx, tenant, id)
+	_, c, err := k.current(ctx, tenant, id)
 	if err != nil {
 		return provider.Credential{}, err
 	}
-	if !c.Password.Empty() || c.ExpiresAt.IsZero() && !c.Access.Empty() || k.Now().Add(early).Before(c.ExpiresAt) {
-		return provider.Credential{Password: c.Password, AccessToken: c.Access, ExpiresAt: c.ExpiresAt}, nil
+	if k.good(c) {
+		return c.use(), nil
 	}
 	// The caller who came first may go away; the others must still get their token.
 	type answer struct {
@@ -33,7 +45,7 @@ func (k *Keeper) Fresh(ctx context.Context, tenant models.TenantID, id models.Gr
 		err        error
 	}
 	done := k.refreshing.DoChan(id.String(), func() (any, error) {
-		fresh, err := k.refresh(context.WithoutCancel(ctx), g, c)
+		fresh, err := k.refresh(context.WithoutCancel(ctx), tenant, id)
 		return answer{fresh, err}, nil
 	})
 	select {
@@ -45,35 +57,92 @@ func (k *Keeper) Fresh(ctx context.Context, tenant models.TenantID, id models.Gr
 	}
 }
 
-func (k *Keeper) current(ctx context.Context, tenant models.TenantID, id models.GrantID) (g models.Grant, c Credential, err error) {
-	err = k.Store.InTenant(ctx, tenant, func(tx *store.Tx) error {
-		if g, err = tx.Grant(tenant, id); err != nil {
-			return err
-		}
-		if !g.Usable() {
-			return ErrCut
-		}
-		if c, err = k.Load(ctx, tx, tenant, Grant(id)); errors.Is(err, sealed.ErrAbsent) {
-			return ErrCut.Because(err)
-		}
-		return err
-	})
-	if err != nil {
-		return g, c, fmt.Errorf("open the credential of a grant: %w", err)
-	}
-	return g, c, nil
+// good says whether a credential needs no refresh: a password, a token without a known end, or one that lasts a while yet.
+func (k *Keeper) good(c Credential) bool {
+	return !c.Password.Empty() || c.ExpiresAt.IsZero() && !c.Access.Empty() || k.Now().Add(early).Before(c.ExpiresAt)
 }
 
-func (k *Keeper) refresh(ctx context.Context, g models.Grant, old Credential) (provider.Credential, error) {
-	// Another process, or the flight before this one, may have been here meanwhile.
-	now, c, err := k.current(ctx, g.TenantID, g.ID)
+func (c Credential) use() provider.Credential {
+	return provider.Credential{Password: c.Password, AccessToken: c.Access, ExpiresAt: c.ExpiresAt}
+}
+
+func (k *Keeper) current(ctx context.Context, tenant models.TenantID, id models.GrantID) (g models.Grant, c Credential, err error) {
+	err = k.Store.InTenant(ctx, tenant, func(tx *store.Tx) error {
+		g, c, err = k.open(ctx, tx, tenant, id)
+		return err
+	})
+	return g, c, err
+}
+
+// open reads a grant that may be used, and its credential.
+func (k *Keeper) open(ctx context.Context, tx *store.Tx, tenant models.TenantID, id models.GrantID) (g models.Grant, c Credential, err error) {
+	g, err = tx.Grant(tenant, id)
+	switch {
+	case err != nil:
+	case !g.Usable():
+		err = ErrCut
+	default:
+		if c, err = k.Load(ctx, tx, tenant, Grant(id)); errors.Is(err, sealed.ErrAbsent) {
+			err = ErrCut.Because(err)
+		}
+	}
 	if err != nil {
-		return provider.Credential{}, err
+		err = fmt.Errorf("open the credential of a grant: %w", err)
 	}
-	if now.Credential != g.Credential && k.Now().Add(early).Before(c.ExpiresAt) {
-		return provider.Credential{AccessToken: c.Access, ExpiresAt: c.ExpiresAt}, nil
+	return g, c, err
+}
+
+// refresh gets a new access token, or waits until another process has got it.
+func (k *Keeper) refresh(ctx context.Context, tenant models.TenantID, id models.GrantID) (provider.Credential, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	holder := rand.Text()
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second/2) {
+		g, c, ours, err := k.turn(ctx, tenant, id, holder)
+		if err != nil {
+			return provider.Credential{}, err
+		}
+		if k.good(c) {
+			return c.use(), nil
+		}
+		if ours {
+			fresh, err := k.ask(ctx, g, c, holder)
+			if err != nil {
+				k.giveBack(ctx, g, holder)
+			}
+			return fresh, err
+		}
+		select {
+		case <-ctx.Done():
+			return provider.Credential{}, errRenewing.Because(ctx.Err())
+		case <-time.After(pause):
+		}
 	}
-	g, old = now, c
+}
+
+// turn takes the lease if it is free and reads the grant after it: another process, or the flight before this one, may have been here meanwhile.
+func (k *Keeper) turn(ctx context.Context, tenant models.TenantID, id models.GrantID, holder string) (g models.Grant, c Credential, ours bool, err error) {
+	err = k.Store.InTenant(ctx, tenant, func(tx *store.Tx) error {
+		if ours, err = tx.TakeRefreshLease(tenant, id, holder, lease); err != nil {
+			return err
+		}
+		if g, c, err = k.open(ctx, tx, tenant, id); err != nil || !ours || !k.good(c) {
+			return err
+		}
+		return tx.EndRefreshLease(tenant, id, holder)
+	})
+	return g, c, ours, err
+}
+
+// giveBack ends a lease whose refresh failed, so that the next caller need not wait for its end.
+func (k *Keeper) giveBack(ctx context.Context, g models.Grant, holder string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_ = k.Store.InTenant(ctx, g.TenantID, func(tx *store.Tx) error { return tx.EndRefreshLease(g.TenantID, g.ID, holder) }) // else it ends by itself
+}
+
+// ask sends the one request and keeps its answer. The caller holds the lease.
+func (k *Keeper) ask(ctx context.Context, g models.Grant, old Credential, holder string) (provider.Credential, error) {
 	connector, err := k.Providers.Connector(g.Provider)
 	if err != nil {
 		return provider.Credential{}, err
@@ -86,7 +155,9 @@ func (k *Keeper) refresh(ctx context.Context, g models.Grant, old Credential) (p
 	if err != nil {
 		return provider.Credential{}, err
 	}
-	token, err := oauth.Refresh(ctx, app, old.Refresh)
+	asked, cancel := context.WithTimeout(ctx, asking)
+	token, err := oauth.Refresh(asked, app, old.Refresh)
+	cancel()
 	if errors.Is(err, provider.ErrInvalidGrant) {
 		return provider.Credential{}, errors.Join(err, k.refused(ctx, g, provider.ReasonOf(err)))
 	}
@@ -98,11 +169,10 @@ func (k *Keeper) refresh(ctx context.Context, g models.Grant, old Credential) (p
 		if err := tx.MarkGrantRefreshed(g.TenantID, g.ID, g.Credential); err != nil {
 			return err
 		}
-		return k.Save(ctx, tx, g.TenantID, Grant(g.ID), fresh)
+		return errors.Join(k.Save(ctx, tx, g.TenantID, Grant(g.ID), fresh), tx.EndRefreshLease(g.TenantID, g.ID, holder))
 	})
 	if errors.Is(err, store.ErrNotFound) { // revoked or refreshed elsewhere while we asked
-		k.discard(ctx, g, app, connector, token)
-		return provider.Credential{}, ErrCut.Because(errors.New("the grant changed while its token was refreshed"))
+		return k.overtaken(ctx, g, app, connector, token)
 	}
 	if err != nil {
 		return provider.Credential{}, fmt.Errorf("save a refreshed token: %w", err)
@@ -110,15 +180,22 @@ func (k *Keeper) refresh(ctx context.Context, g models.Grant, old Credential) (p
 	return provider.Credential{AccessToken: token.Access, ExpiresAt: token.ExpiresAt}, nil
 }
 
-// discard ends a token that came back after its grant was cut. Where the grant is still alive, another process refreshed it, and revoking
-// ours could end that one too: then it is only forgotten.
-func (k *Keeper) discard(ctx context.Context, g models.Grant, app provider.App, connector provider.Connector, token provider.Token) {
-	if _, _, err := k.current(ctx, g.TenantID, g.ID); !errors.Is(err, ErrCut) && !errors.Is(err, store.ErrNotFound) {
-		return
+// overtaken answers a refresh that came back after its turn. Where the grant is alive, another process refreshed it: that token is used, and ours is only forgotten,
+// because revoking it could end the other one too. Where the grant was cut, what came back is ended at the provider.
+func (k *Keeper) overtaken(ctx context.Context, g models.Grant, app provider.App, connector provider.Connector, token provider.Token) (provider.Credential, error) {
+	_, c, err := k.current(ctx, g.TenantID, g.ID)
+	switch {
+	case err == nil && k.good(c):
+		return c.use(), nil
+	case err == nil:
+		return provider.Credential{}, errRenewing
+	case !errors.Is(err, ErrCut) && !errors.Is(err, store.ErrNotFound):
+		return provider.Credential{}, err
 	}
 	if revoker, ok := connector.(provider.Revoker); ok && !token.Refresh.Empty() {
 		_, _ = revoker.Revoke(ctx, app, token) // the severance revokes the old one and reports; this is a second lock
 	}
+	return provider.Credential{}, ErrCut.Because(errors.New("the grant was cut while its token was refreshed"))
 }
 
 // Reject is told that a mail server did not take a credential that looked good. An access token is thrown away, so that the next call refreshes it and learns the
