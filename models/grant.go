@@ -114,6 +114,25 @@ type Severance struct {
 	Outcome       string        `gorm:"column:outcome"`
 	DestroyedAt   *time.Time    `gorm:"column:destroyed_at"`
 	ClosedAt      *time.Time    `gorm:"column:closed_at"`
+	Reach         Reach         `gorm:"column:reach"`
+	ConfirmedAt   *time.Time    `gorm:"column:confirmed_at"` // the customer said that it is gone at the provider
+	ConfirmedBy   string        `gorm:"column:confirmed_by"` // who wrote that down
+	ConfirmedByID string        `gorm:"column:confirmed_by_id"`
+	ConfirmedNote string        `gorm:"column:confirmed_note"`
+}
+
+// Reach is how far a severance goes at a provider that keeps one permission for a person and an app.
+type Reach string
+
+// The reaches. They differ only where the provider can be told at all.
+const (
+	ReachEverywhere Reach = "everywhere" // the provider is told; other connections of the same person through the same app end too
+	ReachHere       Reach = "here"       // our copy is destroyed, the provider is not told: this organisation only
+)
+
+// Live says whether the permission may still stand at the provider.
+func (s Severance) Live() bool {
+	return s.ConfirmedAt == nil && (s.Outcome == "" || s.Outcome == "deleted-here-only" || s.Outcome == "user-action-needed")
 }
 
 // TableName names the table.
@@ -131,6 +150,7 @@ type Receipt struct {
 	Outcome       string        `gorm:"column:outcome"`
 	Body          JSON          `gorm:"column:body"`
 	CreatedAt     time.Time     `gorm:"column:created_at"`
+	EntryID       *AuditID      `gorm:"column:entry_id"` // the audit entry that commits to it; nil: written before the log did
 }
 
 // TableName names the table.

@@ -41,8 +41,12 @@ func portalSamples() []sample {
 			{Title: "App password removed by the owner", State: "needed"},
 		},
 		LiveUntil: now.Add(56 * time.Minute), Owner: ends().Owner, JSONURL: "/receipts/1.json",
-		Digest: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", SignedBy: "postern-eu-1", Command: "postern audit verify receipt.json",
+		Digest: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", SignedBy: "postern/1+0a0b0c0d+AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=", Command: "postern audit verify receipt.json", LiveURL: "/receipts/live",
+		Confirmed: "Sofia Lindqvist wrote down on 21 November 2026 13:40 UTC that the customer confirmed the end.",
 	}
+	shared := end
+	shared.ReachLabel, shared.Reaches = "How far it goes at Google", []ui.OptionView{{Value: "everywhere", Label: "Everywhere", Help: "Google is told. It keeps one permission for a person and an app: any other connection of this person through this app ends too.", Selected: true},
+		{Value: "here", Label: "This organisation only", Help: "Our copy is destroyed and Google is not told. The permission stays listed there until its owner removes it."}}
 	return []sample{
 		{"home_staff", pages.HomeStaff(flashed, pages.HomeStaffView{
 			Needs: []pages.NeedView{
@@ -107,9 +111,14 @@ func portalSamples() []sample {
 		{"grant_revoke", pages.GrantRevoke(confirm("Revoke ada@northwind.example?"), end)},
 		{"grant_delete", pages.GrantDelete(confirm("Delete "+longMail+"?"), pages.GrantEndView{Address: longMail, Provider: "iCloud", Tenant: hostile, Action: "/grants/1/delete", CancelURL: "/grants/1", Reason: hostile,
 			Ends: ui.EndsView{Now: []string{"The grant is gone for good."}}, Errors: []ui.ErrorView{{Text: "Somebody else revoked it meanwhile. Look at what is left, then decide again."}}})},
+		{"grant_revoke_google", pages.GrantRevoke(confirm("Revoke ada@northwind.example?"), shared)},
 		{"grant_revoke_tokens", pages.GrantRevokeTokens(confirm("Revoke the tokens of ada@northwind.example?"), end)},
 		{"receipt", pages.Receipt(kind(page("Receipt for ada@northwind.example", "Grants"), "Receipt", layout.Crumb{Label: "Receipts", URL: "/receipts"}), receipt)},
-		{"receipt_list", pages.ReceiptList(page("Receipts", "Grants"), pages.ReceiptListView{Filters: filters("/receipts", "Search mailboxes", choice("result", "Result", "Severed, verified", "Deleted here only")), Rows: receiptRows(), Pages: ui.PagesView{From: 1, To: 3, Total: "3"}})},
+		{"receipt_list", pages.ReceiptList(page("Receipts", "Grants"), pages.ReceiptListView{Filters: filters("/receipts", "Search mailboxes", choice("result", "Result", "Severed, verified", "Deleted here only")), Rows: receiptRows(), Pages: ui.PagesView{From: 1, To: 3, Total: "3"}, Live: 3, LiveURL: "/receipts/live"})},
+		{"live_list", pages.LiveList(page("Still live at a provider", "Grants"), pages.LiveListView{Filters: filters("/receipts/live", "Search mailboxes", choice("outcome", "State", "Owner must act")), Rows: liveRows(), Pages: ui.PagesView{From: 1, To: 3}})},
+		{"live_list_none", pages.LiveList(page("Still live at a provider", "Grants"), pages.LiveListView{Filters: filters("/receipts/live", "Search mailboxes"), ReceiptsURL: "/receipts"})},
+		{"live_confirm", pages.LiveConfirm(page("Is "+longMail+" gone at Microsoft 365?", "Grants"), pages.LiveConfirmView{Address: longMail, Provider: "Microsoft 365", Tenant: hostile, Steps: []string{"A work account's owner removes it at myapps.microsoft.com."}, Action: "/receipts/live/1/confirm", CancelURL: "/receipts/live",
+			Note: hostile, Errors: []ui.ErrorView{{Field: "note", Text: "Say in at most 300 characters who confirmed it, and how."}}})},
 		{"verification_list", pages.VerificationList(page("Verifications", "Verifications"), pages.VerificationListView{
 			Chart: verdicts(), Filters: filters("/verifications", "", choice("verdict", "Verdict", "Accepted", "Refused"), choice("reason", "Reason", "Wrong secret", "Body altered"), choice("source", "Source", "Own events", "Nylas"), choice("since", "Time", "Last hour", "Last day")),
 			Rows: []pages.VerificationRow{

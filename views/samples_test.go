@@ -125,6 +125,14 @@ func auditRows() []pages.AuditRow {
 	}
 }
 
+func liveRows() []pages.LiveRow {
+	return []pages.LiveRow{
+		{Address: "ada@northwind.example", URL: "/grants/1/receipt", State: "severing", Turn: "Postern asks Google again", Provider: "Google", Tenant: "Northwind Traders", TenantURL: "/tenants/1", By: "Sofia Lindqvist", CutAt: ago(26 * time.Hour), NextTry: now.Add(41 * time.Minute), ConfirmURL: "/receipts/live/1/confirm"},
+		{Address: longMail, URL: "/grants/2/receipt", State: "user-action-needed", Turn: "The mailbox's owner, or their administrator", Provider: "Microsoft 365", Tenant: hostile, TenantURL: "/tenants/2", By: "Sofia Lindqvist", CutAt: ago(9 * day), ConfirmURL: "/receipts/live/2/confirm"},
+		{Address: "j.okafor@lumen-health.example", URL: "/grants/3/receipt", State: "deleted-here-only", Turn: "The mailbox's owner", Provider: "Google", Tenant: "Lumen Health", TenantURL: "/tenants/3", By: "API key billing", CutAt: ago(40 * day)},
+	}
+}
+
 func receiptRows() []pages.ReceiptRow {
 	return []pages.ReceiptRow{
 		{Address: "ada@northwind.example", URL: "/receipts/1", Act: "Revoked", Result: "severed-verified", Provider: "Google", Tenant: "Northwind Traders", TenantURL: "/tenants/1", By: "Sofia Lindqvist", At: ago(4 * time.Minute)},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -31,12 +32,12 @@ func auditCommand(ctx context.Context, args []string, e env) int {
 	case "key", "export":
 		return auditOpen(ctx, args[0], args[1:], e)
 	default:
-		fmt.Fprintln(e.stderr, "postern audit key\npostern audit export [--tenant ID] [--out FILE]\npostern audit verify --key KEY [--checkpoint FILE] BUNDLE")
+		fmt.Fprintln(e.stderr, "postern audit key\npostern audit export [--tenant ID] [--out FILE]\npostern audit verify [--key KEY] [--checkpoint FILE] FILE")
 		return exitBadConfig
 	}
 }
 
-// auditVerify needs neither a network nor a database. Exit 0: the bundle holds; 2: it does not, and the first entry at fault is named.
+// auditVerify needs neither a network nor a database. It takes a bundle, a receipt or a certificate. Exit 0: it holds; 2: it does not, and the first entry at fault is named.
 func auditVerify(args []string, e env) int {
 	flags := flag.NewFlagSet("audit verify", flag.ContinueOnError)
 	flags.SetOutput(e.stderr)
@@ -45,8 +46,8 @@ func auditVerify(args []string, e env) int {
 	if err := flags.Parse(args); err != nil {
 		return 1
 	}
-	if *key == "" || flags.NArg() != 1 {
-		fmt.Fprintln(e.stderr, "postern audit verify --key KEY [--checkpoint FILE] BUNDLE")
+	if flags.NArg() != 1 {
+		fmt.Fprintln(e.stderr, "postern audit verify [--key KEY] [--checkpoint FILE] FILE")
 		return 1
 	}
 	kept := ""
@@ -66,20 +67,63 @@ func auditVerify(args []string, e env) int {
 		defer file.Close() //nolint:errcheck // it was only read
 		bundle = file
 	}
-	v, err := audit.Verify(bundle, *key, kept)
-	var broken *audit.Broken
-	if errors.As(err, &broken) {
-		fmt.Fprintf(e.stderr, "The bundle does not hold. %s.\n", strings.ToUpper(broken.Error()[:1])+broken.Error()[1:])
-		return exitBroken
-	}
-	if err != nil {
+	peeked := bufio.NewReaderSize(bundle, 64<<10)
+	start, err := peeked.Peek(64)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return fail(e, err)
+	}
+	if audit.IsDocument(start) {
+		return verifyDocument(peeked, *key, e)
+	}
+	v, err := audit.Verify(peeked, *key, kept)
+	if err != nil {
+		return broken(e, "bundle", err)
 	}
 	what := "the whole log"
 	if v.Tenant != "" {
 		what = "entries of tenant " + v.Tenant + ", each proven to be in the log"
 	}
 	fmt.Fprintf(e.stdout, "The bundle holds: %d entries, %s.\nlog %s, size %d, root %s, %d earlier checkpoints agree\n", v.Entries, what, v.Origin, v.Size, v.Root, v.Checkpoints)
+	trusted(e, *key, v.Key)
+	return 0
+}
+
+// trusted says what a check without a key is worth.
+func trusted(e env, given, named string) {
+	if given == "" {
+		fmt.Fprintf(e.stdout, "Its key is %s. No --key was given: compare it with the one that the installation publishes at /.well-known/postern-audit-key.\n", named)
+	}
+}
+
+// broken tells why a proof does not hold, and gives the exit code.
+func broken(e env, what string, err error) int {
+	var b *audit.Broken
+	if !errors.As(err, &b) {
+		return fail(e, err)
+	}
+	fmt.Fprintf(e.stderr, "The %s does not hold. %s.\n", what, strings.ToUpper(b.Error()[:1])+b.Error()[1:])
+	return exitBroken
+}
+
+// longestDocument bounds a receipt or certificate.
+const longestDocument = 64 << 20
+
+func verifyDocument(r io.Reader, key string, e env) int {
+	text, err := io.ReadAll(io.LimitReader(r, longestDocument))
+	if err != nil {
+		return fail(e, err)
+	}
+	v, err := audit.VerifyDocument(text, key)
+	if err != nil {
+		return broken(e, "document", err)
+	}
+	fmt.Fprintf(e.stdout, "The document holds: %s, signed by %s.\n", strings.TrimSuffix(v.Format, " 1"), v.Origin)
+	if v.Proven {
+		fmt.Fprintf(e.stdout, "Entry %d of the audit log commits to it; the log had %d entries then.\n", v.Index, v.Size)
+	} else {
+		fmt.Fprintln(e.stdout, "It carries no proof that the audit log has it.")
+	}
+	trusted(e, key, v.Key)
 	return 0
 }
 

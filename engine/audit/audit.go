@@ -14,7 +14,8 @@ import (
 
 // Entry is what a deed says of itself. Zero ids are left empty; an empty Outcome means done.
 type Entry struct {
-	Action      string // what was asked: grant.revoke
+	ID          models.AuditID // zero: one is made. A caller that points at its entry from elsewhere makes it
+	Action      string         // what was asked: grant.revoke
 	Tenant      models.TenantID
 	Application models.ApplicationID
 	ObjectKind  string
@@ -36,8 +37,11 @@ func New(s *store.Store, now func() time.Time) *Keeper { return &Keeper{store: s
 // Append writes the entry in the caller's transaction. Its error must end that transaction.
 func (k *Keeper) Append(_ context.Context, tx *store.Tx, actor models.Actor, e Entry) error {
 	at := k.now().UTC()
+	if e.ID.IsZero() {
+		e.ID = models.NewID[models.AuditID](at)
+	}
 	row := models.AuditEntry{
-		ID: models.NewID[models.AuditID](at), At: at, ActorKind: actor.Kind, ActorID: actor.ID, Actor: actor.Label,
+		ID: e.ID, At: at, ActorKind: actor.Kind, ActorID: actor.ID, Actor: actor.Label,
 		Action: e.Action, ObjectKind: e.ObjectKind, ObjectID: e.ObjectID, Object: e.Object, Outcome: e.Outcome,
 		Detail: e.Detail, RequestID: actor.RequestID,
 	}

@@ -18,6 +18,7 @@ import (
 // Verdict is what checking a bundle found.
 type Verdict struct {
 	Origin      string
+	Key         string // of the signer
 	Tenant      string // empty: the whole log
 	Entries     int
 	Size        int64
@@ -41,7 +42,7 @@ func (b *Broken) Error() string {
 
 const longestLine = 1 << 20
 
-// Verify checks a bundle with nothing but key, the signer's public key from a source that the reader trusts, and, when given, one checkpoint kept from earlier: the log must contain it. It
+// Verify checks a bundle with nothing but key, the signer's public key from a source that the reader trusts (empty: the one that the bundle names), and, when given, one checkpoint kept from earlier: the log must contain it. It
 // needs no network and no database, and memory that does not grow with the bundle.
 //
 // In the whole log every entry must be there, in order, unaltered, and every earlier checkpoint must agree with it. In a tenant's bundle every entry shown must be in the log; that none was left
@@ -52,6 +53,9 @@ func Verify(r io.Reader, key, earlier string) (Verdict, error) {
 	var head Head
 	if !lines.Scan() || strict(lines.Bytes(), &head) != nil || head.Format != bundleFormat {
 		return Verdict{}, &Broken{-1, "this is not an audit bundle, or its first line is damaged"}
+	}
+	if key == "" {
+		key = head.Key
 	}
 	verifier, err := note.NewVerifier(key)
 	if err != nil {
@@ -64,7 +68,7 @@ func Verify(r io.Reader, key, earlier string) (Verdict, error) {
 	if err != nil || size != head.Size {
 		return Verdict{}, &Broken{-1, "the checkpoint's signature does not hold"}
 	}
-	v := Verdict{Origin: head.Origin, Tenant: head.Tenant, Size: size, Root: root}
+	v := Verdict{Origin: head.Origin, Key: key, Tenant: head.Tenant, Size: size, Root: root}
 	if head.Tenant != "" {
 		return v, v.tenant(lines)
 	}
@@ -165,8 +169,7 @@ func readRecord(line []byte, last int64) (Record, error) {
 		return r, &Broken{r.Index, "its leaf is damaged"}
 	}
 	if r.Open != nil {
-		actor, object, detail, address := r.Open.commitments()
-		if actor != l.Actor || object != l.Object || detail != l.Detail || address != l.Address {
+		if !r.Open.matches(l) {
 			return r, &Broken{r.Index, "what is shown is not what the leaf commits to"}
 		}
 	}

@@ -2,12 +2,15 @@ package grants
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/riverqueue/river"
 
 	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/sealed"
+	"github.com/postern-mail/postern/engine/tokens"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
 )
@@ -18,18 +21,37 @@ const (
 	actDelete = "delete"
 )
 
+// doorClosed is the reason of a grant that was shut with its whole tenant and not severed yet: its credential is still there.
+const doorClosed = "door_closed"
+
+// Ending is why a grant is cut, and how far.
+type Ending struct {
+	Reason string
+	Reach  models.Reach // empty: everywhere
+}
+
 // Revoke cuts access now: in one transaction every token of ours dies, the API refuses the grant, and the credential leaves the grant for the
 // severance, whose worker tells the provider, destroys the credential and writes the receipt. The record stays; a reconnect revives it.
 func (s *Service) Revoke(ctx context.Context, actor models.Actor, id models.GrantID, reason string) (models.Severance, error) {
-	return s.cut(ctx, actor, id, actRevoke, reason)
+	return s.cut(ctx, actor, id, actRevoke, Ending{Reason: reason})
 }
 
 // Delete does what Revoke does, and the record is gone: the next consent makes a new id. A grant that was revoked before can be deleted.
 func (s *Service) Delete(ctx context.Context, actor models.Actor, id models.GrantID, reason string) (models.Severance, error) {
-	return s.cut(ctx, actor, id, actDelete, reason)
+	return s.cut(ctx, actor, id, actDelete, Ending{Reason: reason})
 }
 
-func (s *Service) cut(ctx context.Context, actor models.Actor, id models.GrantID, act, reason string) (models.Severance, error) {
+// RevokeAs is Revoke with a reach.
+func (s *Service) RevokeAs(ctx context.Context, actor models.Actor, id models.GrantID, e Ending) (models.Severance, error) {
+	return s.cut(ctx, actor, id, actRevoke, e)
+}
+
+// DeleteAs is Delete with a reach.
+func (s *Service) DeleteAs(ctx context.Context, actor models.Actor, id models.GrantID, e Ending) (models.Severance, error) {
+	return s.cut(ctx, actor, id, actDelete, e)
+}
+
+func (s *Service) cut(ctx context.Context, actor models.Actor, id models.GrantID, act string, e Ending) (models.Severance, error) {
 	g, err := s.Find(ctx, actor, id)
 	if err != nil {
 		return models.Severance{}, err
@@ -39,10 +61,8 @@ func (s *Service) cut(ctx context.Context, actor models.Actor, id models.GrantID
 		if g, err = tx.GrantForUpdate(g.TenantID, id); err != nil {
 			return err
 		}
-		if severance, err = s.sever(ctx, tx, actor, g, act, reason); err != nil {
-			return err
-		}
-		return s.end(ctx, tx, actor, g, act, reason, severance.CutAt)
+		severance, err = s.cutLocked(ctx, tx, actor, g, act, e)
+		return err
 	})
 	if err != nil {
 		return models.Severance{}, fmt.Errorf("%s a grant: %w", act, err)
@@ -51,9 +71,19 @@ func (s *Service) cut(ctx context.Context, actor models.Actor, id models.GrantID
 	return severance, nil
 }
 
-// sever hands the credential over and enqueues the work at the provider. A grant that was revoked before has nothing left to hand over: its first severance stands.
-func (s *Service) sever(ctx context.Context, tx *store.Tx, actor models.Actor, g models.Grant, act, reason string) (models.Severance, error) {
-	if g.Status == models.GrantRevoked {
+// cutLocked cuts a grant whose row the caller holds, in the caller's transaction.
+func (s *Service) cutLocked(ctx context.Context, tx *store.Tx, actor models.Actor, g models.Grant, act string, e Ending) (models.Severance, error) {
+	v, err := s.sever(ctx, tx, actor, g, act, e)
+	if err != nil {
+		return v, err
+	}
+	return v, s.end(ctx, tx, actor, g, act, e.Reason, v.CutAt)
+}
+
+// sever hands the credential over and enqueues the work at the provider. Where nobody is to be told, the credential is destroyed and the receipt written at once. A grant
+// that was revoked before has nothing left to hand over: its first severance stands.
+func (s *Service) sever(ctx context.Context, tx *store.Tx, actor models.Actor, g models.Grant, act string, e Ending) (models.Severance, error) {
+	if g.Status == models.GrantRevoked && g.StatusReason != doorClosed {
 		if act == actRevoke {
 			return models.Severance{}, ErrAlreadyRevoked
 		}
@@ -64,11 +94,22 @@ func (s *Service) sever(ctx context.Context, tx *store.Tx, actor models.Actor, g
 		before[0].CutAt = s.now()
 		return before[0], nil
 	}
+	if e.Reach == "" {
+		e.Reach = models.ReachEverywhere
+	}
 	now := s.now()
-	v := models.Severance{TenantID: g.TenantID, ID: models.NewID[models.SeveranceID](now), ApplicationID: g.ApplicationID, GrantID: g.ID, Act: act,
-		Provider: g.Provider, Subject: g.Subject, Email: g.Email, Reason: reason, Actor: actor.Label, ActorID: actor.ID, CutAt: now, NextTryAt: &now}
+	v := models.Severance{TenantID: g.TenantID, ID: models.NewID[models.SeveranceID](now), ApplicationID: g.ApplicationID, GrantID: g.ID, Act: act, Reach: e.Reach,
+		Provider: g.Provider, Subject: g.Subject, Email: g.Email, Reason: e.Reason, Actor: actor.Label, ActorID: actor.ID, CutAt: now, NextTryAt: &now}
 	if err := tx.InsertSeverance(v); err != nil {
 		return v, err
+	}
+	if answer, known := s.untold(v); known {
+		c, err := s.tokens.Load(ctx, tx, g.TenantID, tokens.Grant(g.ID))
+		if err != nil && !errors.Is(err, sealed.ErrAbsent) {
+			return v, err
+		}
+		answer.AccessUntil = accessUntil(v, c)
+		return v, s.settle(ctx, tx, v, answer, tokens.Grant(g.ID))
 	}
 	if err := s.tokens.Detach(ctx, tx, g.TenantID, g.ID, v.ID); err != nil {
 		return v, err
@@ -127,7 +168,7 @@ func (s *Service) RevokeTokens(ctx context.Context, actor models.Actor, id model
 	return n, nil
 }
 
-// WhatEnds says, before the click, what cutting the grant ends and what it does not.
+// WhatEnds says, before the click, what cutting the grant ends and what it does not. It says the same whether or not another organisation holds that mailbox.
 func (s *Service) WhatEnds(g models.Grant) provider.Severance {
 	server := g.Settings[provider.IMAPHost]
 	if server == "" {

@@ -51,7 +51,8 @@ func New(c Config) *Service {
 		region: c.Region, company: c.Company, idTokens: c.IDTokens, clock: c.Now, log: c.Log}
 }
 
-func (s *Service) now() time.Time { return s.clock().UTC() }
+// now is cut to what the database keeps, so that a time reads the same before and after it was stored.
+func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
 
 // read runs fn in the widest scope the actor has: staff over all tenants, a tenant-bound actor in its tenant, a program in its application. fn must still
 // name what it looks for: the scope is the second wall.

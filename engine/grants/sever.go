@@ -9,6 +9,7 @@ import (
 
 	"github.com/riverqueue/river"
 
+	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/engine/sealed"
 	"github.com/postern-mail/postern/engine/tokens"
@@ -33,7 +34,8 @@ func (Sever) Kind() string { return "sever_at_provider" }
 
 // ReceiptBody is what a receipt says, beside its columns. It is kept as JSON and holds no secret.
 type ReceiptBody struct {
-	Act             string    `json:"act"` // revoke or delete
+	Act             string    `json:"act"`             // revoke or delete
+	Reach           string    `json:"reach,omitempty"` // everywhere, or here: this organisation only
 	Actor           string    `json:"actor"`
 	Reason          string    `json:"reason,omitempty"`
 	CutAt           time.Time `json:"cut_at"`           // from here our API refused the grant
@@ -58,52 +60,99 @@ func (w *severWorker) Work(ctx context.Context, job *river.Job[Sever]) error {
 }
 
 // Timeout bounds one try.
-func (*severWorker) Timeout(*river.Job[Sever]) time.Duration { return 2 * time.Minute }
+func (*severWorker) Timeout(*river.Job[Sever]) time.Duration { return tryTakes }
+
+// tryTakes bounds one try; for that long, and a little more, the severance belongs to whoever took it.
+const (
+	tryTakes = 45 * time.Second
+	tryHeld  = 60 * time.Second
+)
 
 func (s *Service) severAtProvider(ctx context.Context, tenant models.TenantID, id models.SeveranceID) error {
 	var v models.Severance
 	var c tokens.Credential
 	err := s.store.InTenant(ctx, tenant, func(tx *store.Tx) (err error) {
-		if v, err = tx.Severance(tenant, id); err != nil {
+		if v, err = tx.TakeSeverance(tenant, id, s.now(), s.now().Add(tryHeld)); absent(err) {
+			v, err = tx.Severance(tenant, id) // closed, or not this one's turn
 			return err
 		}
+		if err != nil {
+			return err
+		}
+		v.NextTryAt = nil
 		if c, err = s.tokens.Load(ctx, tx, tenant, tokens.Severance(id)); errors.Is(err, sealed.ErrAbsent) {
-			return nil // a grant that never got that far, or a second run
+			return nil // a grant that never got that far
 		}
 		return err
 	})
-	if absent(err) || err == nil && v.ClosedAt != nil {
+	switch {
+	case absent(err) || err == nil && v.ClosedAt != nil:
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("read a severance: %w", err)
+	case v.NextTryAt != nil: // another process asks just now
+		return river.JobSnooze(max(v.NextTryAt.Sub(s.now()), time.Second))
 	}
 	answer, err := s.askProvider(ctx, v, c)
 	if err != nil && s.now().Sub(v.CutAt) < giveUp {
 		return s.tryLater(ctx, v, err)
 	}
 	if err != nil {
-		answer = provider.Revocation{Outcome: provider.DeletedHereOnly, Answer: "no answer within 72 hours", AccessUntil: c.ExpiresAt}
+		answer = provider.Revocation{Outcome: provider.DeletedHereOnly, Answer: "no answer within 72 hours"}
+	}
+	if answer.Outcome != provider.SeveredVerified && answer.AccessUntil.IsZero() {
+		answer.AccessUntil = accessUntil(v, c)
 	}
 	return s.close(ctx, v, answer)
 }
 
-// askProvider tells the provider, where there is somebody to tell.
-func (s *Service) askProvider(ctx context.Context, v models.Severance, c tokens.Credential) (provider.Revocation, error) {
+// untold gives the answer for a severance of which nobody is to be told: the provider has no such call, or this organisation alone was meant.
+func (s *Service) untold(v models.Severance) (provider.Revocation, bool) {
+	if v.Reach == models.ReachHere {
+		return provider.Revocation{Outcome: provider.DeletedHereOnly, Answer: "not told, as asked for: this organisation only"}, true
+	}
 	connector, err := s.providers.Connector(v.Provider)
 	if err != nil {
-		return provider.Revocation{Outcome: provider.DeletedHereOnly, Answer: "this provider is not set up here any more", AccessUntil: c.ExpiresAt}, nil
+		return provider.Revocation{}, false
+	}
+	_, told := connector.(provider.Revoker)
+	return provider.Revocation{Outcome: provider.UserActionNeeded}, !told
+}
+
+// longestAccess is how long an access token lives at most where its end is not known: Microsoft issues them for 60 to 90 minutes.
+const longestAccess = 90 * time.Minute
+
+// accessUntil is the latest moment at which an access token that was issued before the cut can work. Zero: there was none.
+func accessUntil(v models.Severance, c tokens.Credential) time.Time {
+	switch {
+	case c.Access.Empty():
+		return time.Time{}
+	case c.ExpiresAt.IsZero():
+		return v.CutAt.UTC().Add(longestAccess)
+	default:
+		return c.ExpiresAt.UTC()
+	}
+}
+
+// askProvider tells the provider, where there is somebody to tell.
+func (s *Service) askProvider(ctx context.Context, v models.Severance, c tokens.Credential) (provider.Revocation, error) {
+	if answer, known := s.untold(v); known {
+		return answer, nil
+	}
+	connector, err := s.providers.Connector(v.Provider)
+	if err != nil {
+		return provider.Revocation{Outcome: provider.DeletedHereOnly, Answer: "this provider is not set up here any more"}, nil
 	}
 	revoker, ok := connector.(provider.Revoker)
 	if !ok {
-		return provider.Revocation{Outcome: provider.UserActionNeeded, AccessUntil: c.ExpiresAt}, nil
+		return provider.Revocation{Outcome: provider.UserActionNeeded}, nil
 	}
 	if c.Access.Empty() && c.Refresh.Empty() {
 		return provider.Revocation{Outcome: provider.DeletedHereOnly, Answer: "there was no token to revoke"}, nil
 	}
 	app, err := s.tokens.App(ctx, v.ApplicationID, v.Provider)
 	if absent(err) {
-		return provider.Revocation{Outcome: provider.DeletedHereOnly, Answer: "the connector was deleted, so the provider could not be told", AccessUntil: c.ExpiresAt}, nil
+		return provider.Revocation{Outcome: provider.DeletedHereOnly, Answer: "the connector was deleted, so the provider could not be told"}, nil
 	}
 	if err != nil {
 		return provider.Revocation{}, err
@@ -125,32 +174,31 @@ func (s *Service) tryLater(ctx context.Context, v models.Severance, cause error)
 	return river.JobSnooze(pause)
 }
 
-// close destroys the credential, settles the severance and writes the receipt, in one transaction.
-func (s *Service) close(ctx context.Context, v models.Severance, answer provider.Revocation) error {
-	now := s.now()
-	err := s.store.InTenant(ctx, v.TenantID, func(tx *store.Tx) error {
-		if err := tx.CloseSeverance(v.TenantID, v.ID, string(answer.Outcome), answer.Answer, now); err != nil {
-			return err
+// Requeue finds severances whose job was lost with the process that had it, and enqueues another. It is safe to run in every process: of two jobs one asks the provider.
+func (s *Service) Requeue(ctx context.Context) (int, error) {
+	n := 0
+	err := s.store.OnPlatform(ctx, "find severances without a job", func(tx *store.Tx) error {
+		lost, err := tx.OverdueSeverances(s.now().Add(-overdue), 100)
+		for _, v := range lost {
+			if err := s.outbox.Job(ctx, tx, Sever{Tenant: v.TenantID, Severance: v.ID}, &river.InsertOpts{MaxAttempts: severTries, UniqueOpts: river.UniqueOpts{ByArgs: true, ByPeriod: time.Minute}}); err != nil {
+				return err
+			}
 		}
-		n, err := s.tokens.Destroy(ctx, tx, v.TenantID, tokens.Severance(v.ID))
-		if err != nil {
-			return err
-		}
-		body, err := json.Marshal(ReceiptBody{Act: v.Act, Actor: v.Actor, Reason: v.Reason, CutAt: v.CutAt, DestroyedAt: now, FieldsDestroyed: n, Attempts: v.Attempts + 1,
-			Answer: answer.Answer, Status: answer.Status, Probe: answer.ProbeAnswer, AccessUntil: answer.AccessUntil,
-			Sentences: provider.AfterRevocation(v.Provider, provider.SeveranceFacts{Address: v.Email, AccessUntil: answer.AccessUntil}, answer, now)})
-		if err != nil {
-			return fmt.Errorf("write a receipt: %w", err)
-		}
-		receipt := models.Receipt{TenantID: v.TenantID, ID: models.NewID[models.ReceiptID](now), ApplicationID: v.ApplicationID, SeveranceID: v.ID, GrantID: v.GrantID,
-			Email: v.Email, Provider: v.Provider, Outcome: string(answer.Outcome), Body: body, CreatedAt: now}
-		if err := tx.InsertReceipt(receipt); err != nil {
-			return err
-		}
-		entry := objectOf(models.Grant{TenantID: v.TenantID, ApplicationID: v.ApplicationID, ID: v.GrantID, Email: v.Email})
-		entry.Action, entry.Detail = "grant.sever", map[string]string{"outcome": receipt.Outcome, "provider": v.Provider, "receipt": receipt.ID.String()}
-		return s.audit.Append(ctx, tx, models.System("severance"), entry)
+		n = len(lost)
+		return err
 	})
+	if err != nil {
+		return 0, fmt.Errorf("requeue severances: %w", err)
+	}
+	return n, nil
+}
+
+// overdue is how late a try is when its job counts as lost.
+const overdue = 15 * time.Second
+
+// close settles a severance in a transaction of its own.
+func (s *Service) close(ctx context.Context, v models.Severance, answer provider.Revocation) error {
+	err := s.store.InTenant(ctx, v.TenantID, func(tx *store.Tx) error { return s.settle(ctx, tx, v, answer, tokens.Severance(v.ID)) })
 	if absent(err) {
 		return nil // another process closed it
 	}
@@ -158,4 +206,43 @@ func (s *Service) close(ctx context.Context, v models.Severance, answer provider
 		return fmt.Errorf("close a severance: %w", err)
 	}
 	return nil
+}
+
+// settle destroys the credential that owner holds, closes the severance and writes the receipt with its audit entry, which commits to the receipt's every word.
+func (s *Service) settle(ctx context.Context, tx *store.Tx, v models.Severance, answer provider.Revocation, owner sealed.Owner) error {
+	now := s.now()
+	if err := tx.CloseSeverance(v.TenantID, v.ID, string(answer.Outcome), answer.Answer, now); err != nil {
+		return err
+	}
+	n, err := s.tokens.Destroy(ctx, tx, v.TenantID, owner)
+	if err != nil {
+		return err
+	}
+	facts := provider.SeveranceFacts{Address: v.Email, AccessUntil: answer.AccessUntil, HereOnly: v.Reach == models.ReachHere}
+	b := ReceiptBody{Act: v.Act, Reach: string(v.Reach), Actor: v.Actor, Reason: v.Reason, CutAt: v.CutAt.UTC(), DestroyedAt: now, FieldsDestroyed: n, Attempts: v.Attempts + 1,
+		Answer: answer.Answer, Status: answer.Status, Probe: answer.ProbeAnswer, AccessUntil: answer.AccessUntil, Sentences: provider.AfterRevocation(v.Provider, facts, answer, now)}
+	if _, told := s.untold(v); told {
+		b.Attempts = 0
+	}
+	if b.AccessUntil = answer.AccessUntil.UTC(); answer.AccessUntil.IsZero() {
+		b.AccessUntil = time.Time{}
+	}
+	body, err := json.Marshal(b)
+	if err != nil {
+		return fmt.Errorf("write a receipt: %w", err)
+	}
+	entryID := models.NewID[models.AuditID](now)
+	receipt := models.Receipt{TenantID: v.TenantID, ID: models.NewID[models.ReceiptID](now), ApplicationID: v.ApplicationID, SeveranceID: v.ID, GrantID: v.GrantID,
+		Email: v.Email, Provider: v.Provider, Outcome: string(answer.Outcome), Body: body, CreatedAt: now, EntryID: &entryID}
+	digest, err := audit.Digest(documentOf(receipt, b))
+	if err != nil {
+		return err
+	}
+	if err := tx.InsertReceipt(receipt); err != nil {
+		return err
+	}
+	entry := objectOf(models.Grant{TenantID: v.TenantID, ApplicationID: v.ApplicationID, ID: v.GrantID, Email: v.Email})
+	entry.ID, entry.Action = entryID, "grant.sever"
+	entry.Detail = map[string]string{"outcome": receipt.Outcome, "provider": v.Provider, "receipt": receipt.ID.String(), audit.DigestField: digest}
+	return s.audit.Append(ctx, tx, models.System("severance"), entry)
 }

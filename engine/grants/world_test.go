@@ -3,6 +3,7 @@ package grants_test
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -287,4 +288,14 @@ func wants(t *testing.T, err, target error) {
 	if !errors.Is(err, target) {
 		t.Errorf("got %v, want %v", err, target)
 	}
+}
+
+// signedJSON gives a document's bytes and their digest.
+func (w *world) signedJSON(document any) (string, string) {
+	w.t.Helper()
+	text, err := json.Marshal(document)
+	w.must(err)
+	digest, err := audit.Digest(document)
+	w.must(err)
+	return string(text), digest
 }

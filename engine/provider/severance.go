@@ -13,6 +13,7 @@ type SeveranceFacts struct {
 	// Siblings is how many other connections of the same person through the same provider app end too. It is for the owner of
 	// the mailbox and the platform operator only: for all others leave it 0, and the sentence stays general.
 	Siblings int
+	HereOnly bool // the provider is not told, on purpose: it would end what others hold through the same app
 }
 
 // Severance is what revoking ends, said before the click. Each list holds whole sentences; an empty one is not shown.
@@ -29,6 +30,9 @@ const (
 	ourSockets = "Open connections to the mail server."
 )
 
+// OnePermission says whether a provider keeps one permission for a person and an app, so that telling it ends every connection of that person through the app.
+func OnePermission(provider string) bool { return provider == "google" || provider == "sandbox" }
+
 // SeveranceOf is the wording for a provider. A provider that is not known is treated as the least obliging one.
 func SeveranceOf(provider string, f SeveranceFacts) Severance {
 	who := f.Address
@@ -36,13 +40,20 @@ func SeveranceOf(provider string, f SeveranceFacts) Severance {
 		who = "this mailbox"
 	}
 	s := Severance{EndsNow: []string{fmt.Sprintf(ourAccess, who), ourTokens, ourCopy}}
+	if f.HereOnly && OnePermission(provider) {
+		label := providerLabel(provider)
+		s.EndsBy = []string{"An access token that " + label + " issued earlier ends by itself within 90 minutes" + until(f.AccessUntil) + ". Nobody holds it any more."}
+		s.OwnerOnly = []string{label + " is not told. The permission stays listed there until its owner removes it" + removedAt(provider) + "."}
+		return s
+	}
 	switch provider {
 	case "google":
 		s.EndsBy = []string{"Google is told at once and asked whether the permission is gone. It usually is within minutes" + until(f.AccessUntil) + ".", siblings(f.Siblings)}
 	case "microsoft":
-		s.EndsBy = []string{"An access token that Microsoft issued earlier may still work" + until(f.AccessUntil) + ". Nobody holds it any more: our copy is destroyed with the rest."}
+		s.EndsBy = []string{"An access token that Microsoft issued earlier ends by itself within 90 minutes" + until(f.AccessUntil) + ". Nobody holds it any more: our copy is destroyed with the rest."}
 		s.OwnerOnly = microsoftSteps
 	case "yahoo":
+		s.EndsBy = []string{"An access token that Yahoo issued earlier ends by itself within 60 minutes" + until(f.AccessUntil) + ". Nobody holds it any more."}
 		s.OwnerOnly = []string{"Yahoo offers apps no call to withdraw a permission. The owner removes it at Yahoo under Account security, in the list of connected apps."}
 	case "icloud":
 		s.EndsNow = append(s.EndsNow, ourSockets)
@@ -61,6 +72,14 @@ func SeveranceOf(provider string, f SeveranceFacts) Severance {
 		s.OwnerOnly = passwordSteps(f.Server)
 	}
 	return s
+}
+
+// removedAt says where the owner removes a permission that we left alone.
+func removedAt(provider string) string {
+	if provider == "google" {
+		return " at myaccount.google.com/connections"
+	}
+	return ""
 }
 
 var microsoftSteps = []string{
@@ -111,11 +130,15 @@ func AfterRevocation(provider string, f SeveranceFacts, r Revocation, at time.Ti
 	case SeveredAtProvider:
 		out = append(out, label+" confirmed that the permission is withdrawn. There was no way to try it afterwards.")
 	case DeletedHereOnly:
+		if f.HereOnly {
+			out = append(out, label+" was not told, as asked for: this organisation only. The permission stays listed there; without our copy nobody here can use it.")
+			break
+		}
 		out = append(out, label+" has not confirmed. The permission may still be listed there; without our copy nobody here can use it.")
 	case UserActionNeeded:
 		out = append(out, label+" offers no way for us to end the rest. What is left to do is listed below.")
 	}
-	if r.Status != 0 || r.Answer != "" {
+	if (r.Status != 0 || r.Answer != "") && !f.HereOnly {
 		out = append(out, "Its answer: "+answerWords(r)+".")
 	}
 	if !r.AccessUntil.IsZero() && r.AccessUntil.After(at) {
@@ -126,7 +149,7 @@ func AfterRevocation(provider string, f SeveranceFacts, r Revocation, at time.Ti
 	}
 	if r.Outcome == DeletedHereOnly || r.Outcome == UserActionNeeded {
 		steps := SeveranceOf(provider, f).OwnerOnly
-		if provider == "google" {
+		if provider == "google" && !f.HereOnly {
 			steps = []string{"The owner can remove the app at myaccount.google.com/connections."}
 		}
 		out = append(out, steps...)

@@ -192,10 +192,24 @@ func (k *Keeper) overtaken(ctx context.Context, g models.Grant, app provider.App
 	case !errors.Is(err, ErrCut) && !errors.Is(err, store.ErrNotFound):
 		return provider.Credential{}, err
 	}
+	if k.leftAlone(ctx, g) {
+		return // cut for this organisation only: telling the provider would end what others hold
+	}
 	if revoker, ok := connector.(provider.Revoker); ok && !token.Refresh.Empty() {
 		_, _ = revoker.Revoke(ctx, app, token) // the severance revokes the old one and reports; this is a second lock
 	}
 	return provider.Credential{}, ErrCut.Because(errors.New("the grant was cut while its token was refreshed"))
+}
+
+// leftAlone says whether the grant was cut without telling the provider. What cannot be read is taken for so: a token that is only forgotten harms nobody else.
+func (k *Keeper) leftAlone(ctx context.Context, g models.Grant) bool {
+	here := true
+	err := k.Store.InTenant(ctx, g.TenantID, func(tx *store.Tx) error {
+		cuts, err := tx.Severances(store.SeveranceQuery{Tenant: g.TenantID, Grant: g.ID, Limit: 1})
+		here = err != nil || len(cuts) > 0 && cuts[0].Reach == models.ReachHere
+		return err
+	})
+	return err != nil || here
 }
 
 // Reject is told that a mail server did not take a credential that looked good. An access token is thrown away, so that the next call refreshes it and learns the

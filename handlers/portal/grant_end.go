@@ -6,6 +6,8 @@ import (
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
+	"github.com/postern-mail/postern/engine/grants"
+	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/views/layout"
 	"github.com/postern-mail/postern/views/pages"
@@ -69,8 +71,43 @@ func (p *Portal) renderEnd(c echo.Context, status int, e ending, g models.Grant,
 	if actor.Role == models.Customer {
 		page.Breadcrumbs = crumbs("Mailboxes", "/", g.Email, url)
 	}
-	return web.Render(c, status, e.view(page, pages.GrantEndView{Address: g.Email, Provider: providerName(g.Provider), Tenant: tenant.Name, Ends: e.ends(p, g),
-		Action: c.Request().URL.Path, CancelURL: url, Reason: reason, Disconnect: actor.Role == models.Customer, Errors: faults}))
+	view := pages.GrantEndView{Address: g.Email, Provider: providerName(g.Provider), Tenant: tenant.Name, Ends: e.ends(p, g),
+		Action: c.Request().URL.Path, CancelURL: url, Reason: reason, Disconnect: actor.Role == models.Customer, Errors: faults}
+	if e.title != endTokens.title && provider.OnePermission(g.Provider) {
+		view.Reaches, view.ReachLabel = marked(reachesOf(g.Provider), field(c, "reach")), "How far it goes at "+providerName(g.Provider)
+	}
+	return web.Render(c, status, e.view(page, view))
+}
+
+// reachesOf offers the two reaches of a provider that keeps one permission for a person and an app. The words are the same whether or not another organisation
+// holds the mailbox: otherwise they would tell.
+func reachesOf(code string) []ui.OptionView {
+	name := providerName(code)
+	return []ui.OptionView{
+		{Value: string(models.ReachEverywhere), Label: "Everywhere", Help: name + " is told. It keeps one permission for a person and an app: any other connection of this person through this app ends too."},
+		{Value: string(models.ReachHere), Label: "This organisation only", Help: "Our copy is destroyed and " + name + " is not told. The permission stays listed there until its owner removes it."},
+	}
+}
+
+// marked marks the chosen option, the first where none is.
+func marked(list []ui.OptionView, chosen string) []ui.OptionView {
+	found := false
+	for i := range list {
+		list[i].Selected = list[i].Value == chosen
+		found = found || list[i].Selected
+	}
+	list[0].Selected = list[0].Selected || !found
+	return list
+}
+
+// endingOf reads the form of a revocation or deletion.
+func endingOf(c echo.Context) (grants.Ending, []ui.ErrorView) {
+	reason, faults := reasonOf(c)
+	e := grants.Ending{Reason: reason, Reach: models.Reach(field(c, "reach"))}
+	if e.Reach != "" && e.Reach != models.ReachHere && e.Reach != models.ReachEverywhere {
+		faults = append(faults, ui.ErrorView{Field: "reach", Text: "Choose how far it goes."})
+	}
+	return e, faults
 }
 
 // reasonOf reads the reason that goes into receipt and audit. A text that was cut would be another text, so a long one is refused.
@@ -87,11 +124,14 @@ func (p *Portal) grantRevoke(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	reason, faults := reasonOf(c)
+	ending, faults := endingOf(c)
 	if faults != nil {
-		return p.renderEnd(c, unprocessable, endByRevoke, g, reason, faults)
+		return p.renderEnd(c, unprocessable, endByRevoke, g, ending.Reason, faults)
 	}
-	if _, err := p.Grants.Revoke(c.Request().Context(), web.Actor(c), g.ID, reason); err != nil {
+	if !provider.OnePermission(g.Provider) {
+		ending.Reach = models.ReachEverywhere
+	}
+	if _, err := p.Grants.RevokeAs(c.Request().Context(), web.Actor(c), g.ID, ending); err != nil {
 		return err
 	}
 	return done(c, "/grants/"+g.ID.String(), "good", "Access to "+g.Email+" is cut. The provider is being told; the receipt follows.")
@@ -102,11 +142,14 @@ func (p *Portal) grantDelete(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	reason, faults := reasonOf(c)
+	ending, faults := endingOf(c)
 	if faults != nil {
-		return p.renderEnd(c, unprocessable, endByDelete, g, reason, faults)
+		return p.renderEnd(c, unprocessable, endByDelete, g, ending.Reason, faults)
 	}
-	if _, err := p.Grants.Delete(c.Request().Context(), web.Actor(c), g.ID, reason); err != nil {
+	if !provider.OnePermission(g.Provider) {
+		ending.Reach = models.ReachEverywhere
+	}
+	if _, err := p.Grants.DeleteAs(c.Request().Context(), web.Actor(c), g.ID, ending); err != nil {
 		return err
 	}
 	return done(c, "/grants/"+g.ID.String()+"/receipt", "good", g.Email+" is deleted. What is left is this receipt.")

@@ -61,14 +61,13 @@ func (p *Portal) homeStaff(c echo.Context) error {
 // needs lists what waits for a person, the gravest first.
 func (p *Portal) needs(ctx context.Context, actor models.Actor) ([]pages.NeedView, error) {
 	var out []pages.NeedView
-	open, _, err := p.Grants.Severances(ctx, actor, grants.ReceiptFilter{Open: true, Limit: 200})
+	live, err := p.Grants.StillLive(ctx, actor)
 	if err != nil {
 		return nil, err
 	}
-	if len(open) > 0 {
-		oldest := open[len(open)-1]
-		out = append(out, pages.NeedView{State: "severing", Text: ui.Count(len(open), "mailbox is", "mailboxes are") + " cut here and may still be live at a provider",
-			Detail: "Only the owner can end some of these.", At: oldest.CutAt, Act: "Show them", URL: "/receipts?open=yes"})
+	if live > 0 {
+		out = append(out, pages.NeedView{State: "severing", Text: ui.Count(live, "mailbox is", "mailboxes are") + " cut here and may still be live at a provider",
+			Detail: "Only the owner can end some of these.", Act: "Show them", URL: "/receipts/live"})
 	}
 	for _, status := range []models.WebhookStatus{models.WebhookFailed, models.WebhookFailing} {
 		found, err := p.Webhooks.List(ctx, actor, webhooks.Filter{Status: status, Limit: 5})

@@ -27,11 +27,11 @@ func TestSupportCutsAMailbox(t *testing.T) {
 	if to := b.post(url+"/revoke", "reason", "left the company").goes(); to != url {
 		t.Fatalf("after revoking one is led to %s", to)
 	}
-	b.get(url).is(200).shows("flash", "is cut").shows("state-revoked", "Revoked").shows("state-severing", "").lacks("revoke")
+	b.get(url).is(200).shows("flash", "is cut").shows("state-revoked", "Revoked").shows("state-user-action-needed", "").lacks("revoke")
 	b.get(url).is(200).lacks("flash")
 	b.post(url+"/revoke", "reason", "again").is(http.StatusConflict).shows("error-text", "revoked before")
 	b.get(url+"/receipt").is(200).shows("receipt-sentence", "is cut off here")
-	b.get("/receipts?open=yes").is(200)
+	b.get("/receipts/live").is(200)
 	entries, err := w.Audit.List(ctx, staff, audit.Filter{Action: "grant.revoke", ObjectID: w.northG.ID.String()})
 	w.check(err)
 	if len(entries.Entries) != 1 || entries.Entries[0].Actor != "Support Person" || entries.Entries[0].Detail["reason"] != "left the company" || entries.Entries[0].RequestID == "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/grants"
 	"github.com/postern-mail/postern/engine/provider"
@@ -70,21 +71,22 @@ func (p *Portal) receiptList(c echo.Context) error {
 	view := pages.ReceiptListView{Filtered: l.filtered(), OneTenant: !actor.Tenant.IsZero()}
 	next := ""
 	if l.get("open") != "" {
-		f.Open = true
-		view.Rows, next, err = p.openRows(ctx, actor, f)
-	} else {
-		view.Rows, next, err = p.closedRows(ctx, actor, f)
-		view.Export = ui.ExportView{CSV: l.export("/receipts/export.csv"), JSON: l.export("/receipts/export.json")}
+		return web.SeeOther(c, "/receipts/live") // an address of before
 	}
-	if err != nil {
+	if view.Rows, next, err = p.closedRows(ctx, actor, f); err != nil {
 		return err
 	}
+	view.Export = ui.ExportView{CSV: l.export("/receipts/export.csv"), JSON: l.export("/receipts/export.json")}
+	if view.Live, err = p.Grants.StillLive(ctx, actor); err != nil {
+		return err
+	}
+	view.LiveURL = "/receipts/live"
 	page, err := p.frame(c, "Receipts")
 	if err != nil {
 		return err
 	}
 	page.Lede = "What was cut, and what the provider answered."
-	view.Filters = l.view("Search mailboxes", filter{"outcome", "Result", outcomes}, filter{"open", "Show", []choice{{"yes", "Still open at a provider"}}}, filter{"tenant", "Tenant", nil})
+	view.Filters = l.view("Search mailboxes", filter{"outcome", "Result", outcomes}, filter{"tenant", "Tenant", nil})
 	view.Pages = l.pages(len(view.Rows), next, "")
 	return web.Render(c, http.StatusOK, pages.ReceiptList(page, view))
 }
@@ -100,35 +102,6 @@ func (p *Portal) closedRows(ctx context.Context, actor models.Actor, f grants.Re
 	}
 	names, err := p.tenantNames(ctx, actor, ids)
 	return receiptRows(actor, found, names), next, err
-}
-
-// openRows lists what may still be live at a provider.
-func (p *Portal) openRows(ctx context.Context, actor models.Actor, f grants.ReceiptFilter) ([]pages.ReceiptRow, string, error) {
-	found, next, err := p.Grants.Severances(ctx, actor, f)
-	if err != nil {
-		return nil, "", err
-	}
-	ids := make([]models.TenantID, len(found))
-	for i, v := range found {
-		ids[i] = v.TenantID
-	}
-	names, err := p.tenantNames(ctx, actor, ids)
-	if err != nil {
-		return nil, "", err
-	}
-	var rows []pages.ReceiptRow
-	for _, v := range found {
-		row := pages.ReceiptRow{Address: masked(actor, v.Email), URL: "/grants/" + v.GrantID.String() + "/receipt", Act: actWord(v.Act), Result: v.Outcome, Provider: providerName(v.Provider),
-			Tenant: names[v.TenantID], By: v.Actor, At: v.CutAt}
-		if row.Result == "" {
-			row.Result = "severing"
-		}
-		if actor.May(models.ReadTenants) {
-			row.TenantURL = "/tenants/" + v.TenantID.String()
-		}
-		rows = append(rows, row)
-	}
-	return rows, next, nil
 }
 
 var receiptColumns = []string{"id", "grant_id", "tenant_id", "address", "provider", "act", "outcome", "by", "time"}
@@ -170,7 +143,65 @@ func (p *Portal) receiptShow(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.renderReceipt(c, receiptView(actor, row, body), row.TenantID, row.GrantID)
+	return p.renderWritten(c, row, body)
+}
+
+// renderWritten shows a receipt with what has happened since: who confirmed the end, and how to check the paper.
+func (p *Portal) renderWritten(c echo.Context, row models.Receipt, body grants.ReceiptBody) error {
+	actor := web.Actor(c)
+	view := receiptView(actor, row, body)
+	cut, err := p.Grants.Severance(c.Request().Context(), actor, row.SeveranceID)
+	if err != nil {
+		return err
+	}
+	if cut.ConfirmedAt != nil {
+		view.Confirmed = cut.ConfirmedBy + " wrote down on " + cut.ConfirmedAt.UTC().Format("2 January 2006 15:04 UTC") + " that the customer confirmed the end."
+		if cut.ConfirmedNote != "" {
+			view.Confirmed += " " + masked(actor, cut.ConfirmedNote)
+		}
+	} else if cut.Live() {
+		view.LiveURL = "/receipts/live"
+	}
+	if p.AuditLog != nil && actor.Role != models.Reviewer { // the paper names the mailbox in full
+		document, _ := grants.Document(row, body)
+		if view.Digest, err = audit.Digest(document); err != nil {
+			return err
+		}
+		view.JSONURL, view.SignedBy = "/receipts/"+row.ID.String()+"/signed.json", p.AuditLog.Key()
+		view.Command = "postern audit verify --key '" + view.SignedBy + "' receipt-" + row.ID.String() + ".json"
+	}
+	return p.renderReceipt(c, view, row.TenantID, row.GrantID)
+}
+
+// receiptSigned gives the receipt as a signed file, with the proof that the audit log has it.
+func (p *Portal) receiptSigned(c echo.Context) error {
+	ctx, actor := c.Request().Context(), web.Actor(c)
+	id, err := web.ParamID[models.ReceiptID](c, "receipt")
+	if err != nil {
+		return err
+	}
+	row, body, err := p.Grants.Receipt(ctx, actor, id)
+	if err != nil {
+		return err
+	}
+	if p.AuditLog == nil || actor.Role == models.Reviewer {
+		return errAbsent
+	}
+	document, entry := grants.Document(row, body)
+	text, err := p.AuditLog.Document(ctx, audit.ReceiptFormat, document, entry)
+	if err != nil {
+		return err
+	}
+	download(c, "receipt-"+row.ID.String(), false, "json")
+	return c.Blob(http.StatusOK, "application/json", text)
+}
+
+// auditKey publishes the key with which anybody checks checkpoints, receipts and certificates.
+func (p *Portal) auditKey(c echo.Context) error {
+	if p.AuditLog == nil {
+		return errAbsent
+	}
+	return c.String(http.StatusOK, p.AuditLog.Key()+"\n")
 }
 
 // receiptOfGrant shows the receipt of a grant's last severance; while that is under way, how far it got. The grant may be gone.
@@ -197,7 +228,7 @@ func (p *Portal) receiptOfGrant(c echo.Context) error {
 			if err != nil {
 				return err
 			}
-			return p.renderReceipt(c, receiptView(actor, row, body), row.TenantID, row.GrantID)
+			return p.renderWritten(c, row, body)
 		}
 	}
 	return p.renderReceipt(c, runningView(actor, cuts[0]), cuts[0].TenantID, id)
@@ -239,12 +270,16 @@ func receiptView(actor models.Actor, r models.Receipt, b grants.ReceiptBody) pag
 	case provider.SeveredAtProvider:
 		v.Steps = append(v.Steps, ui.StepView{Title: providerName(r.Provider) + " was told and confirmed", Detail: masked(actor, b.Answer), State: "done", At: r.CreatedAt}, destroyed)
 	case provider.DeletedHereOnly:
-		v.Steps = append(v.Steps, ui.StepView{Title: providerName(r.Provider) + " has not confirmed", Detail: masked(actor, b.Answer), State: "failed", At: r.CreatedAt}, destroyed)
+		title := providerName(r.Provider) + " has not confirmed"
+		if b.Reach == string(models.ReachHere) {
+			title = providerName(r.Provider) + " was not told: this organisation only"
+		}
+		v.Steps = append(v.Steps, ui.StepView{Title: title, Detail: masked(actor, b.Answer), State: "failed", At: r.CreatedAt}, destroyed)
 	default:
 		v.Steps = append(v.Steps, destroyed, ui.StepView{Title: "The rest is for the mailbox's owner", Detail: "Only they, or their administrator, can end it.", State: "needed"})
 	}
 	if provider.Outcome(r.Outcome) == provider.UserActionNeeded || provider.Outcome(r.Outcome) == provider.DeletedHereOnly {
-		for _, text := range provider.SeveranceOf(r.Provider, provider.SeveranceFacts{Address: address}).OwnerOnly {
+		for _, text := range provider.SeveranceOf(r.Provider, provider.SeveranceFacts{Address: address, HereOnly: b.Reach == string(models.ReachHere)}).OwnerOnly {
 			v.Owner = append(v.Owner, ui.OwnerActView{Text: text})
 		}
 	}

@@ -57,7 +57,12 @@ func (p *Portal) routes() []web.Route {
 		{Method: "GET", Path: "/receipts", Permission: models.ReadReceipts, Handler: p.receiptList},
 		{Method: "GET", Path: "/receipts/export.csv", Permission: models.ReadReceipts, Handler: p.receiptExportCSV},
 		{Method: "GET", Path: "/receipts/export.json", Permission: models.ReadReceipts, Handler: p.receiptExportJSON},
+		{Method: "GET", Path: "/receipts/live", Permission: models.ReadReceipts, Handler: p.liveList},
+		{Method: "GET", Path: "/receipts/live/:severance/confirm", Permission: models.RevokeGrants, Handler: p.liveConfirmForm},
+		{Method: "POST", Path: "/receipts/live/:severance/confirm", Permission: models.RevokeGrants, Handler: p.liveConfirm},
 		{Method: "GET", Path: "/receipts/:receipt", Permission: models.ReadReceipts, Handler: p.receiptShow},
+		{Method: "GET", Path: "/receipts/:receipt/signed.json", Permission: models.ReadReceipts, Handler: p.receiptSigned},
+		{Method: "GET", Path: "/.well-known/postern-audit-key", Permission: web.Public, Handler: p.auditKey},
 
 		{Method: "GET", Path: "/webhooks", Permission: models.ReadWebhooks, Handler: p.webhookList},
 		{Method: "GET", Path: "/webhooks/new", Permission: models.WriteWebhooks, Handler: p.webhookCreateForm},

@@ -80,7 +80,7 @@ func (p *Portal) requireCut(ctx context.Context, actor models.Actor) (requiremen
 	r.detail = "Access ends here at once. Nothing is waiting for a provider's answer."
 	if len(open) > 0 {
 		r.detail = "Access ends here at once. Of " + ui.Count(len(open), "mailbox", "mailboxes") + " the provider's part is not finished, or is the owner's to finish."
-		r.url, r.evidence = "/receipts?open=yes", "What is still open"
+		r.url, r.evidence = "/receipts/live", "What is still open"
 	}
 	if late > 0 {
 		r.state, r.detail = "not_met", ui.Count(late, "mailbox waits", "mailboxes wait")+" for a provider's answer for more than three days."

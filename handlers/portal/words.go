@@ -124,7 +124,7 @@ var acts = map[string]string{
 	"member.create": "added the member", "member.invite": "invited", "member.disable": "locked out", "member.enable": "let in again", "member.change_role": "changed the role of",
 	"api_key.create": "created the API key", "api_key.revoke": "revoked the API key", "tenant.create": "added the tenant", "tenant.rename": "renamed the tenant",
 	"connect_link.create": "made the connect link", "connect_link.withdraw": "withdrew the connect link", "grant.create": "connected", "grant.connect": "connected", "grant.reconnect": "reconnected", "grant.update": "changed",
-	"grant.revoke": "revoked", "grant.delete": "deleted", "grant.revoke_tokens": "revoked the tokens of", "grant.expire": "marked as needing a reconnect", "grant.sever": "ended at the provider",
+	"grant.revoke": "revoked", "grant.delete": "deleted", "grant.revoke_tokens": "revoked the tokens of", "grant.expire": "marked as needing a reconnect", "grant.sever": "ended at the provider", "grant.confirm_severed": "wrote down the customer's confirmation for",
 	"webhook.create": "created the webhook", "webhook.update": "changed the webhook", "webhook.delete": "deleted the webhook", "webhook.rotate_secret": "rotated the secret of",
 	"webhook.end_overlap": "ended the overlap of", "webhook.extend_overlap": "extended the overlap of", "webhook.test": "sent a test event to", "webhook.replay": "replayed a delivery to",
 	"webhook.disable": "stopped sending to", "application.create": "added the application", "application.update": "changed the application", "callback_uri.add": "registered the callback",

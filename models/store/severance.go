@@ -11,6 +11,8 @@ type SeveranceQuery struct {
 	Tenant   models.TenantID
 	Grant    models.GrantID
 	Open     bool // only those whose work at the provider is not closed
+	Live     bool // only those that may still stand at the provider: open, unconfirmed or the owner's to end
+	Provider string
 	Outcome  string
 	Search   string // part of the address
 	Limit    int
@@ -20,14 +22,19 @@ type SeveranceQuery struct {
 
 // InsertSeverance adds the work of ending access at a provider.
 func (t *Tx) InsertSeverance(s models.Severance) error {
-	return wrap(t.db.Exec(`INSERT INTO severances (tenant_id, id, application_id, grant_id, act, provider, subject, email, reason, actor, actor_id, cut_at, next_try_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		s.TenantID, s.ID, s.ApplicationID, s.GrantID, s.Act, s.Provider, s.Subject, s.Email, s.Reason, s.Actor, s.ActorID, s.CutAt, s.NextTryAt).Error)
+	return wrap(t.db.Exec(`INSERT INTO severances (tenant_id, id, application_id, grant_id, act, provider, subject, email, reason, actor, actor_id, cut_at, next_try_at, reach)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		s.TenantID, s.ID, s.ApplicationID, s.GrantID, s.Act, s.Provider, s.Subject, s.Email, s.Reason, s.Actor, s.ActorID, s.CutAt, s.NextTryAt, s.Reach).Error)
 }
 
 // Severance reads one.
 func (t *Tx) Severance(tenant models.TenantID, id models.SeveranceID) (models.Severance, error) {
 	return one[models.Severance](t.db.Where("tenant_id = ? AND id = ?", tenant, id))
+}
+
+// AnySeverance reads one by its id alone; the scope decides whose.
+func (t *Tx) AnySeverance(id models.SeveranceID) (models.Severance, error) {
+	return one[models.Severance](t.db.Where("id = ?", id))
 }
 
 // Severances lists them, the newest first.
@@ -42,6 +49,12 @@ func (t *Tx) Severances(q SeveranceQuery) ([]models.Severance, error) {
 	if q.Open {
 		query = query.Where("closed_at IS NULL")
 	}
+	if q.Live {
+		query = query.Where("confirmed_at IS NULL AND outcome IN ('', 'deleted-here-only', 'user-action-needed')")
+	}
+	if q.Provider != "" {
+		query = query.Where("provider = ?", q.Provider)
+	}
 	if q.Outcome != "" {
 		query = query.Where("outcome = ?", q.Outcome)
 	}
@@ -52,6 +65,33 @@ func (t *Tx) Severances(q SeveranceQuery) ([]models.Severance, error) {
 		query = query.Where("(cut_at, id) < (?, ?)", q.BeforeAt, q.BeforeID)
 	}
 	return all[models.Severance](query.Order("cut_at DESC, id DESC").Limit(q.Limit))
+}
+
+// TakeSeverance gives this caller the next try, until a time. ErrNotFound: it is closed, not due yet, or somebody else's try is under way.
+func (t *Tx) TakeSeverance(tenant models.TenantID, id models.SeveranceID, at, until time.Time) (models.Severance, error) {
+	return one[models.Severance](t.db.Raw(`UPDATE severances SET next_try_at = ? WHERE tenant_id = ? AND id = ? AND closed_at IS NULL AND next_try_at <= ? RETURNING *`, until, tenant, id, at))
+}
+
+// OverdueSeverances lists open ones whose next try is overdue at a time: their job was lost with its process. The oldest first.
+func (t *Tx) OverdueSeverances(at time.Time, most int) ([]models.Severance, error) {
+	return all[models.Severance](t.db.Table("severances").Where("closed_at IS NULL AND next_try_at < ?", at).Order("next_try_at").Limit(most))
+}
+
+// ConfirmSeverance writes down that the customer saw the end at the provider. ErrNotFound: it was confirmed before, or nothing is left to confirm.
+func (t *Tx) ConfirmSeverance(tenant models.TenantID, id models.SeveranceID, by, byID, note string, at time.Time) error {
+	return changed(t.db.Exec(`UPDATE severances SET confirmed_at = ?, confirmed_by = ?, confirmed_by_id = ?, confirmed_note = ?
+		WHERE tenant_id = ? AND id = ? AND confirmed_at IS NULL AND outcome IN ('', 'deleted-here-only', 'user-action-needed')`, at, by, byID, note, tenant, id))
+}
+
+// CountLiveSeverances counts what may still stand at a provider; of one tenant, or of all.
+func (t *Tx) CountLiveSeverances(tenant models.TenantID) (int, error) {
+	query := t.db.Table("severances").Where("confirmed_at IS NULL AND outcome IN ('', 'deleted-here-only', 'user-action-needed')")
+	if !tenant.IsZero() {
+		query = query.Where("tenant_id = ?", tenant)
+	}
+	var n int64
+	err := query.Count(&n).Error
+	return int(n), wrap(err)
 }
 
 // MarkSeveranceTried notes a try that did not settle it, and when the next one is due.
@@ -67,8 +107,8 @@ func (t *Tx) CloseSeverance(tenant models.TenantID, id models.SeveranceID, outco
 
 // InsertReceipt adds a receipt.
 func (t *Tx) InsertReceipt(r models.Receipt) error {
-	return wrap(t.db.Exec(`INSERT INTO receipts (tenant_id, id, application_id, severance_id, grant_id, email, provider, outcome, body, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.TenantID, r.ID, r.ApplicationID, r.SeveranceID, r.GrantID, r.Email, r.Provider, r.Outcome, r.Body, r.CreatedAt).Error)
+	return wrap(t.db.Exec(`INSERT INTO receipts (tenant_id, id, application_id, severance_id, grant_id, email, provider, outcome, body, created_at, entry_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.TenantID, r.ID, r.ApplicationID, r.SeveranceID, r.GrantID, r.Email, r.Provider, r.Outcome, r.Body, r.CreatedAt, r.EntryID).Error)
 }
 
 // Receipt reads one receipt by its id; the scope decides whose.
@@ -90,6 +130,9 @@ func (t *Tx) Receipts(q SeveranceQuery) ([]models.Receipt, error) {
 	}
 	if q.Search != "" {
 		query = query.Where("email ILIKE ?", "%"+escapeLike(q.Search)+"%")
+	}
+	if q.Provider != "" {
+		query = query.Where("provider = ?", q.Provider)
 	}
 	if !q.BeforeAt.IsZero() {
 		query = query.Where("(created_at, id) < (?, ?)", q.BeforeAt, q.BeforeID)

@@ -21,8 +21,10 @@ type GrantEndView struct {
 	Ends       ui.EndsView
 	Action     string // POST
 	CancelURL  string
-	Reason     string // what was typed
-	Disconnect bool   // said to a customer: the word on the button is "Disconnect"
+	Reason     string          // what was typed
+	Reaches    []ui.OptionView // "everywhere" and "here", where the provider keeps one permission for a person and an app; field: reach
+	ReachLabel string          // "How far it goes at Google"
+	Disconnect bool            // said to a customer: the word on the button is "Disconnect"
 	Errors     []ui.ErrorView
 }
 
@@ -191,7 +193,7 @@ func grantEnd(p layout.Page, v GrantEndView, verb string) templ.Component {
 				var templ_7745c5c3_Var7 string
 				templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(v.Provider)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grant_end.templ`, Line: 49, Col: 36}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grant_end.templ`, Line: 51, Col: 36}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 				if templ_7745c5c3_Err != nil {
@@ -204,7 +206,7 @@ func grantEnd(p layout.Page, v GrantEndView, verb string) templ.Component {
 				var templ_7745c5c3_Var8 string
 				templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(v.Tenant)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grant_end.templ`, Line: 49, Col: 50}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/grant_end.templ`, Line: 51, Col: 50}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 				if templ_7745c5c3_Err != nil {
@@ -219,6 +221,16 @@ func grantEnd(p layout.Page, v GrantEndView, verb string) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, " ")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				if len(v.Reaches) > 0 {
+					templ_7745c5c3_Err = ui.Radios("reach", v.ReachLabel, "", v.Reaches, v.Errors).Render(ctx, templ_7745c5c3_Buffer)
+					if templ_7745c5c3_Err != nil {
+						return templ_7745c5c3_Err
+					}
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, " ")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
