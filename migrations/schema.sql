@@ -788,7 +788,8 @@ CREATE TABLE public.receipts (
     provider text NOT NULL,
     outcome text NOT NULL,
     body jsonb NOT NULL,
-    created_at timestamp with time zone NOT NULL
+    created_at timestamp with time zone NOT NULL,
+    entry_id uuid
 );
 
 ALTER TABLE ONLY public.receipts FORCE ROW LEVEL SECURITY;
@@ -890,9 +891,15 @@ CREATE TABLE public.severances (
     outcome text DEFAULT ''::text NOT NULL,
     destroyed_at timestamp with time zone,
     closed_at timestamp with time zone,
+    reach text DEFAULT 'everywhere'::text NOT NULL,
+    confirmed_at timestamp with time zone,
+    confirmed_by text DEFAULT ''::text NOT NULL,
+    confirmed_by_id text DEFAULT ''::text NOT NULL,
+    confirmed_note text DEFAULT ''::text NOT NULL,
     CONSTRAINT severances_act_check CHECK ((act = ANY (ARRAY['revoke'::text, 'delete'::text]))),
     CONSTRAINT severances_check CHECK (((outcome = ''::text) = (closed_at IS NULL))),
-    CONSTRAINT severances_outcome_check CHECK ((outcome = ANY (ARRAY[''::text, 'severed-verified'::text, 'severed-at-provider'::text, 'deleted-here-only'::text, 'user-action-needed'::text])))
+    CONSTRAINT severances_outcome_check CHECK ((outcome = ANY (ARRAY[''::text, 'severed-verified'::text, 'severed-at-provider'::text, 'deleted-here-only'::text, 'user-action-needed'::text]))),
+    CONSTRAINT severances_reach_check CHECK ((reach = ANY (ARRAY['everywhere'::text, 'here'::text])))
 );
 
 ALTER TABLE ONLY public.severances FORCE ROW LEVEL SECURITY;
@@ -1828,6 +1835,13 @@ CREATE INDEX sessions_by_member ON public.sessions USING btree (member_id);
 --
 
 CREATE INDEX severances_by_time ON public.severances USING btree (cut_at DESC, id DESC);
+
+
+--
+-- Name: severances_live; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX severances_live ON public.severances USING btree (cut_at DESC, id DESC) WHERE ((confirmed_at IS NULL) AND (outcome = ANY (ARRAY[''::text, 'deleted-here-only'::text, 'user-action-needed'::text])));
 
 
 --
