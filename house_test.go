@@ -11,7 +11,7 @@ var everywhere = []string{"engine/secret"}
 
 var (
 	words    = []string{"models", "engine/fault", "engine/email"}
-	tools    = []string{"models/store", "engine/dial", "engine/vault", "engine/sealed", "engine/provider"}
+	tools    = []string{"models/store", "engine/dial", "engine/vault", "engine/sealed", "engine/provider", "engine/spool"}
 	keepers  = []string{"engine/audit", "engine/outbox", "engine/tokens"}
 	deeds    = []string{"engine/access", "engine/applications", "engine/tenants", "engine/grants", "engine/webhooks", "engine/verifications", "engine/mailbox", "engine/evidence"}
 	doors    = []string{"handlers/portal", "handlers/consent", "handlers/v3", "handlers/inbound"}
@@ -38,6 +38,7 @@ func house() []room {
 		{[]string{"models/store/storetest"}, []string{"models", "models/store", "models/store/cluster", "migrations"}, "a test kit stands on the store alone, so that every test may use it"},
 		{[]string{"engine/dial"}, []string{"engine/fault"}, "the way out is judged by addresses alone: a row or a key in here could bend the judgement"},
 		{[]string{"engine/vault"}, []string{"engine/fault"}, "the vault sees keys and bytes; with the store in reach, one slip could write plain text"},
+		{[]string{"engine/spool"}, nil, "a spool holds bytes for the length of a request; whose they are is not its business"},
 		{[]string{"engine/sealed"}, append([]string{"models/store", "engine/vault"}, words...), "sealed values are vault and store put together; what they mean is for those above"},
 		{[]string{"engine/provider"}, []string{"engine/email", "engine/fault", "engine/dial"}, "a connector speaks to a provider; it knows neither our rows nor our keys"},
 		{[]string{"engine/provider/rfc5322"}, []string{"engine/email", "engine/fault"}, "the parser of foreign bytes knows words only"},

@@ -128,7 +128,9 @@ func (s *Server) trusted(a netip.Addr) bool {
 func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := s.config.Now()
+		cut := false
 		if err := next(c); err != nil {
+			cut = c.Response().Committed
 			s.echo.HTTPErrorHandler(err, c) // answered here, so that the line tells the status that was sent
 		}
 		took, route := s.config.Now().Sub(began), c.Path()
@@ -141,6 +143,10 @@ func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
 			slog.Int64("bytes", c.Response().Size), slog.Duration("took", took), slog.String("request", RequestID(c)),
 			slog.String("actor_kind", string(a.Kind)), slog.String("actor", a.ID))
 		s.metrics.observe(c.Request().Method, route, c.Response().Status, took)
+		if cut {
+			// An answer that failed in its midst must not look whole: net/http breaks the connection off, without the last chunk.
+			panic(http.ErrAbortHandler)
+		}
 		return nil
 	}
 }

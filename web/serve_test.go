@@ -204,3 +204,22 @@ func TestServeLetsRequestsFinish(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An answer that breaks in its midst must not look whole to whoever reads it.
+func TestBrokenAnswerIsCutOff(t *testing.T) {
+	s := newSite(t, func(_ *web.Config, d *web.Door) {
+		d.Routes = append(d.Routes, web.Route{Method: "GET", Path: "/cut", Permission: web.Public, Handler: func(c echo.Context) error {
+			c.Response().WriteHeader(http.StatusOK)
+			_, _ = io.WriteString(c.Response(), strings.Repeat("half ", 2000))
+			return errors.New("the other half is lost")
+		}})
+	})
+	res, err := s.Client().Get(s.URL + "/cut")
+	if err != nil {
+		return // cut off even sooner
+	}
+	defer res.Body.Close() //nolint:errcheck // read only
+	if body, err := io.ReadAll(res.Body); err == nil {
+		t.Errorf("%d bytes came as a whole answer", len(body))
+	}
+}

@@ -1,7 +1,6 @@
 package email
 
 import (
-	"io"
 	"net/mail"
 	"strings"
 
@@ -23,8 +22,8 @@ type Draft struct {
 	References  []string // without angle brackets, oldest first
 	Headers     []Header // further fields
 	Attachments []Enclosure
-	Raw         io.Reader // a complete message to be sent as it is; everything above but the recipients is then ignored
-	Starred     bool      // of a draft that is kept
+	Raw         Content // a complete message to be sent as it is; everything above but the recipients is then ignored
+	Starred     bool    // of a draft that is kept
 }
 
 // Body is what a message says: one of HTML and Plain, or both.
@@ -83,8 +82,8 @@ type Enclosure struct {
 	ContentType string
 	ContentID   string
 	Inline      bool
-	Size        int64 // 0 = unknown
-	Content     io.Reader
+	Size        int64   // 0 = unknown
+	Content     Content // nil = empty
 }
 
 // Recipients is everyone the draft goes to.

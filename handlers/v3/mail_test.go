@@ -193,6 +193,9 @@ func TestSendForms(t *testing.T) {
 	if a.status != 200 || len(names) != 2 || names["file of dot.bin dot"] != 7 || names["file of file0.bin "] < 4<<20-3 || names["file of file0.bin "] > 4<<20+3 {
 		t.Errorf("a form: %d %s, %v", a.status, a.text, names)
 	}
+	if got := w.get(m.path("/messages/" + a.text1("data", "id") + "/attachments/" + raw.text1("data", "attachments", fmt.Sprint(len(list)-1), "id") + "/download")); got.status != 200 || got.text != file {
+		t.Errorf("a file of many pieces: %d, %d bytes of %d", got.status, len(got.text), len(file))
+	}
 	mime := "From: " + m.Address + "\r\nTo: grace@example.com\r\nBcc: eve@example.com\r\nSubject: raw\r\nMessage-ID: <mine@example.com>\r\n\r\nAs it is.\r\n"
 	body, kind = form("mime", mime)
 	a = w.do(call{method: "POST", path: m.path("/messages/send?type=mime"), body: body, header: map[string]string{"Content-Type": kind}})

@@ -47,15 +47,21 @@ func (d *Door) messageSend(c echo.Context) error {
 		return err
 	}
 	var sending mailbox.Sending
-	switch {
-	case asMIME:
-		sending, err = rawSending(c)
-	case mediaType(c) == "multipart/form-data":
-		sending, err = formSending(c)
-	default:
-		sending, err = jsonSending(c)
-	}
-	if err != nil {
+	if asMIME || mediaType(c) == "multipart/form-data" {
+		files, err := d.Mailbox.Spool()
+		if err != nil {
+			return err
+		}
+		defer files.Close() //nolint:errcheck // what it held is gone either way
+		if asMIME {
+			sending, err = rawSending(c, files)
+		} else {
+			sending, err = formSending(c, files)
+		}
+		if err != nil {
+			return err
+		}
+	} else if sending, err = jsonSending(c); err != nil {
 		return err
 	}
 	sending.Key = key

@@ -46,26 +46,33 @@ func jsonSending(c echo.Context) (mailbox.Sending, error) {
 	return sendingOf(b, nil, sha256.New())
 }
 
-// formSending reads the message and its files. They are held in memory, never on disk: this is mail.
-func formSending(c echo.Context) (mailbox.Sending, error) {
+// formSending reads the message and its files. The files go through a spool, which forgets them when the request has been answered.
+func formSending(c echo.Context, files *mailbox.Spool) (mailbox.Sending, error) {
 	digest := sha256.New()
-	var files []email.Enclosure
+	var all []email.Enclosure
 	var message []byte
-	err := eachPart(c, errMultipart, func(p *multipart.Part, content []byte) error {
+	err := eachPart(c, errMultipart, func(p *multipart.Part, content io.Reader) (err error) {
 		if name := p.FormName(); name == "message" {
 			if message != nil {
 				return errMultipart
 			}
-			message = content
-			return nil
+			message, err = io.ReadAll(io.LimitReader(content, sendJSONMost+1))
+			if err == nil && len(message) > sendJSONMost {
+				err = errForm25
+			}
+			return err
 		}
-		file := email.Enclosure{Filename: p.FileName(), ContentType: p.Header.Get("Content-Type"), Size: int64(len(content)), Content: bytes.NewReader(content)}
+		file := email.Enclosure{Filename: p.FileName(), ContentType: p.Header.Get("Content-Type")}
 		if name := p.FormName(); !numbered.MatchString(name) {
 			file.ContentID = name
 		}
-		sum := sha256.Sum256(content)
-		fmt.Fprintf(digest, "%q %q %q %x\n", p.FormName(), file.Filename, file.ContentType, sum)
-		files = append(files, file)
+		start, sum := files.Size(), sha256.New()
+		if file.Size, err = io.Copy(io.MultiWriter(files, sum), content); err != nil {
+			return err
+		}
+		file.Content = io.NewSectionReader(files, start, file.Size)
+		fmt.Fprintf(digest, "%q %q %q %x\n", p.FormName(), file.Filename, file.ContentType, sum.Sum(nil))
+		all = append(all, file)
 		return nil
 	})
 	if err != nil {
@@ -78,68 +85,91 @@ func formSending(c echo.Context) (mailbox.Sending, error) {
 	if err != nil {
 		return mailbox.Sending{}, err
 	}
-	return sendingOf(b, files, digest)
+	return sendingOf(b, all, digest)
 }
 
-func rawSending(c echo.Context) (mailbox.Sending, error) {
+func rawSending(c echo.Context, file *mailbox.Spool) (mailbox.Sending, error) {
 	var s mailbox.Sending
-	var raw []byte
-	err := eachPart(c, errMIMEForm, func(p *multipart.Part, content []byte) error {
+	digest, blank := sha256.New(), true
+	err := eachPart(c, errMIMEForm, func(p *multipart.Part, content io.Reader) error {
 		if p.FormName() != "mime" {
-			return nil
+			_, err := io.Copy(io.Discard, content)
+			return err
 		}
-		if raw != nil {
+		if file.Size() > 0 {
 			return errMIMEForm
 		}
-		raw = content
-		return nil
+		_, err := io.Copy(io.MultiWriter(file, digest, writerFunc(func(p []byte) { blank = blank && len(bytes.TrimSpace(p)) == 0 })), content)
+		return err
 	})
 	if err != nil {
 		return s, err
 	}
-	if len(bytes.TrimSpace(raw)) == 0 {
+	if blank {
 		return s, errMIMEForm
 	}
-	s.Draft.Raw, s.Digest = bytes.NewReader(raw), sha256.Sum256(raw)
+	s.Draft.Raw = file
+	digest.Sum(s.Digest[:0])
 	return s, nil
 }
 
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(p []byte) (int, error) {
+	f(p)
+	return len(p), nil
+}
+
 // eachPart reads a form part by part and counts the bytes as they come, whatever Content-Length said. malformed is the answer to a form that cannot be read.
-func eachPart(c echo.Context, malformed *fault.Error, take func(*multipart.Part, []byte) error) error {
+func eachPart(c echo.Context, malformed *fault.Error, take func(*multipart.Part, io.Reader) error) error {
 	form, err := c.Request().MultipartReader()
 	if err != nil {
 		return malformed.Because(err)
 	}
+	left := &budget{left: sendMost}
 	broken := func(err error) error {
 		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
+		switch {
+		case left.left < 0 || errors.As(err, &tooLarge):
 			return errForm25
+		case left.failed:
+			return malformed.Because(err)
 		}
-		return malformed.Because(err)
+		return err
 	}
-	left := int64(sendMost)
 	for n := 0; ; n++ {
 		p, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
+			left.failed = true
 			return broken(err)
 		}
 		if n == mostParts || p.FormName() == "" {
 			return malformed
 		}
-		content, err := io.ReadAll(io.LimitReader(p, left+1))
-		if err != nil {
+		left.r = p
+		if err := take(p, left); err != nil {
 			return broken(err)
 		}
-		if left -= int64(len(content)); left < 0 {
-			return errForm25
-		}
-		if err := take(p, content); err != nil {
-			return err
-		}
 	}
+}
+
+// budget reads the parts of a form, all together no more than left. failed tells a reader that broke from a taker that refused.
+type budget struct {
+	r      io.Reader
+	left   int64
+	failed bool
+}
+
+func (b *budget) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, errForm25
+	}
+	b.failed = err != nil && !errors.Is(err, io.EOF)
+	return n, err
 }
 
 // sendingOf reads what is to be sent. What is not offered is refused, never left out in silence: the caller would wait for it.

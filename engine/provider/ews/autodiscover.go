@@ -168,7 +168,7 @@ func (c *Connector) fetch(ctx context.Context, l provider.Login, u *url.URL, bod
 			return reply{}, err
 		}
 		stop := context.AfterFunc(ctx, s.end)
-		r, err = s.post(u.EscapedPath(), http.Header{"Content-Type": {"text/xml; charset=utf-8"}}, body, autodiscoverBytes)
+		r, err = s.post(u.EscapedPath(), http.Header{"Content-Type": {"text/xml; charset=utf-8"}}, payload{before: body}, autodiscoverBytes)
 		stop()
 		s.end()
 		switch {

@@ -203,7 +203,7 @@ func (c *Connector) expire(key string, h *held, p *parked) {
 
 // send posts one request for an account. once says that it must not be repeated: then it takes a connection of its own, which no server
 // can have closed unnoticed.
-func (c *Connector) send(ctx context.Context, h *held, a provider.Account, body []byte, limit int64, once bool) (reply, error) {
+func (c *Connector) send(ctx context.Context, h *held, a provider.Account, body payload, limit int64, once bool) (reply, error) {
 	for fresh, again := once, true; ; fresh = true {
 		s, err := c.take(ctx, h, a, fresh)
 		if err != nil {

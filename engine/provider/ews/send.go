@@ -1,17 +1,10 @@
 package ews
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/hex"
-	"io"
-	"strings"
 	"time"
 
 	"github.com/postern-mail/postern/engine/email"
-	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/engine/provider/rfc5322"
 )
@@ -25,21 +18,31 @@ const (
 // Send implements provider.Sender: the server sends and files the copy in one step (CreateItem, SendAndSaveCopy). It does not tell the
 // copy's id and files it a moment later, so the copy is looked for; not finding it only means an answer without an ID.
 func (c *Connector) Send(ctx context.Context, a provider.Account, d email.Draft) (email.Message, error) {
-	raw, err := c.compose(&d, email.Address{Email: a.Address})
+	msg, err := rfc5322.Compose(d, email.Address{Email: a.Address}, c.now()) // the server puts in the sender where the draft names none
 	if err != nil {
 		return email.Message{}, err
 	}
-	sent := outgoing{Mime: &mimeContent{Charset: "UTF-8", Base64: base64.StdEncoding.EncodeToString(raw)}, Bcc: peopleOf(d.Bcc)}
-	if d.Raw != nil {
-		// What the message itself says does not bind the envelope.
-		sent.To, sent.Cc = peopleOf(d.To), peopleOf(d.Cc)
+	size, err := msg.Fits(sendMost, errTooLarge)
+	if err != nil {
+		return email.Message{}, err
 	}
-	out := rfc5322.Read(raw, email.Standard)
-	out.Date, out.Size = c.now().UTC(), int64(len(raw))
+	sent := outgoing{Mime: &mimeContent{Charset: "UTF-8", Base64: messageHere}, Bcc: peopleOf(d.Bcc)}
+	if msg.Complete() {
+		// What the message itself says does not bind the envelope.
+		sent.To, sent.Cc, sent.Bcc = peopleOf(msg.To), nil, nil
+		if len(d.Recipients()) > 0 {
+			sent.To, sent.Cc, sent.Bcc = peopleOf(d.To), peopleOf(d.Cc), peopleOf(d.Bcc)
+		}
+	}
+	out, err := msg.Read()
+	if err != nil {
+		return out, err
+	}
+	out.Date, out.Size = c.now().UTC(), size
 	err = c.with(ctx, a, func(c *caller) error {
 		saved := folderIDs{Named: []distinguished{{"sentitems"}}}
 		// Not repeated, whatever happens: a second try could be a second message.
-		if _, err := c.one(createItem{Deliver: "SendAndSaveCopy", Saved: saved, Items: []outgoing{sent}}, answerBytes, true, provider.ErrFolderNotFound); err != nil {
+		if _, err := c.create(createItem{Deliver: "SendAndSaveCopy", Saved: saved, Items: []outgoing{sent}}, msg, size); err != nil {
 			return err
 		}
 		out.Folders = []string{"Sent"}
@@ -90,50 +93,4 @@ func peopleOf(all []email.Address) *people {
 		out.All = append(out.All, person(a))
 	}
 	return out
-}
-
-// compose writes the draft as it will travel. The server puts in the sender where the draft names none that differs.
-func (c *Connector) compose(d *email.Draft, from email.Address) ([]byte, error) {
-	if d.Raw != nil {
-		raw, err := io.ReadAll(io.LimitReader(d.Raw, sendMost+1))
-		if err != nil {
-			return nil, fault.New(fault.Invalid, "message_unreadable", "The message ended before its end.").Because(err)
-		}
-		if len(raw) > sendMost {
-			return nil, errTooLarge
-		}
-		sender, named, _ := rfc5322.Recipients(raw)
-		if len(d.Recipients()) == 0 {
-			d.To = named
-		}
-		if len(d.From) == 0 {
-			d.From = sender
-		}
-		return rfc5322.WithoutBcc(raw), email.Draft{From: d.From, To: d.To, Cc: d.Cc, Bcc: d.Bcc}.Check()
-	}
-	if err := d.Check(); err != nil {
-		return nil, err
-	}
-	if d.MessageID == "" {
-		var id [16]byte
-		_, _ = rand.Read(id[:])
-		d.MessageID = hex.EncodeToString(id[:]) + "@" + from.Email[strings.LastIndexByte(from.Email, '@')+1:]
-	}
-	var out bytes.Buffer
-	if err := rfc5322.Write(&capped{&out, sendMost}, *d, from, c.now()); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
-}
-
-type capped struct {
-	w    io.Writer
-	left int
-}
-
-func (c *capped) Write(p []byte) (int, error) {
-	if c.left -= len(p); c.left < 0 {
-		return 0, errTooLarge
-	}
-	return c.w.Write(p)
 }

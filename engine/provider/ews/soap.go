@@ -122,6 +122,10 @@ func (c *caller) call(operation any, limit int64, once bool) ([]message, error) 
 	if err != nil {
 		return nil, fault.New(fault.Internal, "ews_request", "").Because(err)
 	}
+	return c.ask(payload{before: body}, limit, once)
+}
+
+func (c *caller) ask(body payload, limit int64, once bool) ([]message, error) {
 	r, err := c.send(c.ctx, c.held, c.a, body, limit, once)
 	if err != nil {
 		return nil, err
@@ -134,7 +138,15 @@ func (c *caller) call(operation any, limit int64, once bool) ([]message, error) 
 
 // one is call for an operation about one thing. absent is what an unknown id means.
 func (c *caller) one(operation any, limit int64, once bool, absent *fault.Error) (message, error) {
-	all, err := c.call(operation, limit, once)
+	body, err := encode(operation)
+	if err != nil {
+		return message{}, fault.New(fault.Internal, "ews_request", "").Because(err)
+	}
+	return c.only(payload{before: body}, limit, once, absent)
+}
+
+func (c *caller) only(body payload, limit int64, once bool, absent *fault.Error) (message, error) {
+	all, err := c.ask(body, limit, once)
 	if err != nil {
 		return message{}, err
 	}

@@ -2,7 +2,6 @@ package ews
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -83,9 +82,9 @@ var (
 
 // post sends body and reads at most limit bytes of the answer, signing in where the connection needs it. A 401 that is returned is the
 // server's no.
-func (s *session) post(path string, header http.Header, body []byte, limit int64) (reply, error) {
+func (s *session) post(path string, header http.Header, body payload, limit int64) (reply, error) {
 	if s.way == "" {
-		r, err := s.exchange(path, header, nil, "", refusedBytes)
+		r, err := s.exchange(path, header, payload{}, "", refusedBytes)
 		if err != nil || r.status != http.StatusUnauthorized {
 			return r, err
 		}
@@ -109,7 +108,7 @@ func (s *session) post(path string, header http.Header, body []byte, limit int64
 }
 
 // signed is one request, signed in by the way that is known.
-func (s *session) signed(path string, header http.Header, body []byte, limit int64) (reply, error) {
+func (s *session) signed(path string, header http.Header, body payload, limit int64) (reply, error) {
 	if s.way == basic {
 		return s.exchange(path, header, body, "Basic "+base64.StdEncoding.EncodeToString([]byte(s.login+":"+s.password.Reveal())), limit)
 	}
@@ -125,12 +124,12 @@ func (s *session) signed(path string, header http.Header, body []byte, limit int
 }
 
 // handshake is NTLM over HTTP (MS-NTHT): negotiate, challenge, authenticate, all on this one connection.
-func (s *session) handshake(path string, header http.Header, body []byte, limit int64) (reply, error) {
+func (s *session) handshake(path string, header http.Header, body payload, limit int64) (reply, error) {
 	hello, err := ntlmssp.NewNegotiateMessage("", "")
 	if err != nil {
 		return reply{}, err
 	}
-	r, err := s.exchange(path, header, nil, "NTLM "+base64.StdEncoding.EncodeToString(hello), refusedBytes)
+	r, err := s.exchange(path, header, payload{}, "NTLM "+base64.StdEncoding.EncodeToString(hello), refusedBytes)
 	if err != nil || r.status != http.StatusUnauthorized {
 		return r, err
 	}
@@ -179,8 +178,8 @@ func offers(h http.Header, way string) bool {
 }
 
 // exchange is one request and its answer, on this connection.
-func (s *session) exchange(path string, header http.Header, body []byte, authorization string, limit int64) (reply, error) {
-	req, err := http.NewRequest(http.MethodPost, "https://"+s.host+path, bytes.NewReader(body))
+func (s *session) exchange(path string, header http.Header, body payload, authorization string, limit int64) (reply, error) {
+	req, err := http.NewRequest(http.MethodPost, "https://"+s.host+path, http.NoBody)
 	if err != nil {
 		return reply{}, errors.New("not a path")
 	}
@@ -191,8 +190,10 @@ func (s *session) exchange(path string, header http.Header, body []byte, authori
 	if authorization != "" {
 		req.Header.Set("Authorization", authorization)
 	}
-	if len(body) == 0 {
-		req.Body = http.NoBody
+	if n := body.length(); n > 0 {
+		content := body.open()
+		defer content.Close() //nolint:errcheck // it was only read
+		req.Body, req.ContentLength = content, n
 	}
 	reused := s.used
 	s.used = true

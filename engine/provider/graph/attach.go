@@ -1,13 +1,12 @@
 package graph
 
 import (
-	"bytes"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/postern-mail/postern/engine/dial"
@@ -21,10 +20,7 @@ const (
 
 // attach adds one attachment to a draft.
 func (k *call) attach(path string, e email.Enclosure) error {
-	content, err := io.ReadAll(e.Content)
-	if err != nil {
-		return errUpstream.Because(err)
-	}
+	content := email.Reader(e.Content)
 	kind, name := e.ContentType, e.Filename
 	if kind == "" {
 		kind = "application/octet-stream"
@@ -32,14 +28,18 @@ func (k *call) attach(path string, e email.Enclosure) error {
 	if name == "" {
 		name = "attachment"
 	}
-	if len(content) < attachMost {
+	if content.Size() < attachMost {
+		content, err := io.ReadAll(content)
+		if err != nil {
+			return errUpstream.Because(err)
+		}
 		return k.post(path+"/attachments", map[string]any{"@odata.type": "#microsoft.graph.fileAttachment", "name": name, "contentType": kind, "contentId": strings.Trim(e.ContentID, "<>"),
 			"isInline": e.Inline, "contentBytes": base64.StdEncoding.EncodeToString(content)}, nil, nil)
 	}
 	var session struct {
 		URL string `json:"uploadUrl"`
 	}
-	item := map[string]any{"attachmentType": "file", "name": name, "size": len(content), "contentType": kind, "isInline": e.Inline}
+	item := map[string]any{"attachmentType": "file", "name": name, "size": content.Size(), "contentType": kind, "isInline": e.Inline}
 	if e.ContentID != "" {
 		item["contentId"] = strings.Trim(e.ContentID, "<>")
 	}
@@ -49,8 +49,8 @@ func (k *call) attach(path string, e email.Enclosure) error {
 	if !k.c.uploadsTo(session.URL) {
 		return errUpstream.Because(errors.New("the upload address is not Microsoft's"))
 	}
-	for at := 0; at < len(content); at += piece {
-		if err := k.upload(session.URL, content, at, min(at+piece, len(content))); err != nil {
+	for at := int64(0); at < content.Size(); at += piece {
+		if err := k.upload(session.URL, content, at, min(at+piece, content.Size())); err != nil {
 			return err
 		}
 	}
@@ -76,13 +76,15 @@ func (c *Connector) uploadsTo(address string) bool {
 	return false
 }
 
-func (k *call) upload(address string, content []byte, from, to int) error {
-	q, err := http.NewRequestWithContext(k.ctx, http.MethodPut, address, bytes.NewReader(content[from:to]))
+func (k *call) upload(address string, content *io.SectionReader, from, to int64) error {
+	part := io.NewSectionReader(content, from, to-from)
+	q, err := http.NewRequestWithContext(k.ctx, http.MethodPut, address, part)
 	if err != nil {
 		return errUpstream.Because(dial.WithoutURL(err))
 	}
+	q.ContentLength = part.Size()
 	q.Header.Set("Content-Type", "application/octet-stream")
-	q.Header.Set("Content-Range", "bytes "+strconv.Itoa(from)+"-"+strconv.Itoa(to-1)+"/"+strconv.Itoa(len(content)))
+	q.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to-1, content.Size()))
 	res, err := k.c.http.Do(q)
 	if err != nil {
 		return errUpstream.Because(dial.WithoutURL(err))

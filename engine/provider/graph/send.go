@@ -1,17 +1,11 @@
 package graph
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
-	"io"
 	"net/http"
-	"net/mail"
 	"net/url"
-	"strings"
 
 	"github.com/postern-mail/postern/engine/email"
 	"github.com/postern-mail/postern/engine/fault"
@@ -95,93 +89,34 @@ type outgoing struct {
 }
 
 func (c *Connector) compose(d *email.Draft, from email.Address) (outgoing, error) {
-	if d.Raw != nil {
-		raw, err := io.ReadAll(io.LimitReader(d.Raw, sendMost+1))
-		if err != nil {
-			return outgoing{}, fault.New(fault.Invalid, "message_unreadable", "The message ended before its end.").Because(err)
-		}
-		if base64.StdEncoding.EncodedLen(len(raw)) > mimeMost {
-			return outgoing{}, errTooLarge
-		}
-		sender, named, _ := rfc5322.Recipients(raw)
-		if len(d.Recipients()) == 0 {
-			d.To = named
-		}
-		if len(d.From) == 0 {
-			d.From = sender
-		}
-		check := email.Draft{From: d.From, To: d.To, Cc: d.Cc, Bcc: d.Bcc}
-		return outgoing{mime: withBcc(raw, unnamed(d.Recipients(), named))}, check.Check()
-	}
-	if err := d.Check(); err != nil {
-		return outgoing{}, err
-	}
-	if d.MessageID == "" {
-		var id [16]byte
-		_, _ = rand.Read(id[:])
-		d.MessageID = hex.EncodeToString(id[:]) + "@" + domain(from.Email)
-	}
 	var apart []email.Enclosure
-	total := len(d.HTML) + len(d.Plain)
-	for i := range d.Attachments {
-		e := &d.Attachments[i]
-		var content []byte
-		if e.Content != nil {
-			var err error
-			if content, err = io.ReadAll(io.LimitReader(e.Content, sendMost+1)); err != nil {
-				return outgoing{}, fault.New(fault.Invalid, "attachment_unreadable", "An attachment ended before its end.").At("attachments").Because(err)
-			}
-		}
-		if total += len(content); total > sendMost {
-			return outgoing{}, errTooLarge
-		}
-		e.Content, e.Size = bytes.NewReader(content), int64(len(content))
+	total := int64(len(d.HTML) + len(d.Plain))
+	for _, e := range d.Attachments {
+		total += email.Reader(e.Content).Size()
 	}
-	// Attachments within the text are base64, and the text once more.
-	if total > mimeMost/2 {
-		apart, d.Attachments = d.Attachments, nil
-	}
-	var out bytes.Buffer
-	if err := rfc5322.Write(&out, *d, from, c.now()); err != nil {
-		return outgoing{}, err
-	}
-	mime := withBcc(out.Bytes(), d.Bcc)
-	if base64.StdEncoding.EncodedLen(len(mime)) > mimeMost {
+	if total > sendMost {
 		return outgoing{}, errTooLarge
 	}
-	return outgoing{mime: mime, apart: apart}, nil
-}
-
-// withBcc names hidden recipients in the draft: Exchange takes the recipients from there, and the field out of what it sends.
-func withBcc(mime []byte, bcc []email.Address) []byte {
-	if len(bcc) == 0 {
-		return mime
-	}
-	all := make([]string, len(bcc))
-	for i, a := range bcc {
-		all[i] = (&mail.Address{Name: a.Name, Address: a.Email}).String()
-	}
-	return append([]byte("Bcc: "+strings.Join(all, ",\r\n ")+"\r\n"), mime...)
-}
-
-// unnamed is who is to get a message that does not name them.
-func unnamed(wanted, named []email.Address) []email.Address {
-	var out []email.Address
-next:
-	for _, w := range wanted {
-		for _, n := range named {
-			if strings.EqualFold(w.Email, n.Email) {
-				continue next
-			}
+	// Attachments within the text are base64, and the text once more.
+	if d.Raw == nil && total > mimeMost/2 {
+		if err := d.Check(); err != nil { // of what goes apart too
+			return outgoing{}, err
 		}
-		out = append(out, w)
+		apart, d.Attachments = d.Attachments, nil
 	}
-	return out
-}
-
-func domain(address string) string {
-	if i := strings.LastIndexByte(address, '@'); i >= 0 && i+1 < len(address) {
-		return address[i+1:]
+	msg, err := rfc5322.Compose(*d, from, c.now())
+	if err != nil {
+		return outgoing{}, err
 	}
-	return "localhost"
+	// Exchange takes the recipients from the draft, and the Bcc field out of what it sends.
+	if msg.Complete() {
+		msg.Bcc(msg.Unnamed())
+	} else {
+		msg.Bcc(d.Bcc)
+	}
+	if _, err := msg.Fits(int64(base64.StdEncoding.DecodedLen(mimeMost)), errTooLarge); err != nil {
+		return outgoing{}, err
+	}
+	mime, err := msg.Bytes()
+	return outgoing{mime: mime, apart: apart}, err
 }

@@ -54,7 +54,7 @@ func TestSendRaw(t *testing.T) {
 			t.Errorf("%+v", box)
 		}
 	}
-	for name, d := range map[string]email.Draft{"nobody": {Raw: strings.NewReader("Subject: x\r\n\r\nx")}, "too large": {Raw: io.MultiReader(strings.NewReader(raw), bytes.NewReader(make([]byte, 4<<20)))}, "breaks off": {Raw: io.MultiReader(strings.NewReader(raw), broken{})}} {
+	for name, d := range map[string]email.Draft{"nobody": {Raw: strings.NewReader("Subject: x\r\n\r\nx")}, "too large": {Raw: strings.NewReader(raw + strings.Repeat("\x00", 4<<20))}, "breaks off": {Raw: io.NewSectionReader(broken{}, 0, 100)}} {
 		if _, err := w.c.Send(context.Background(), x, d); err == nil || fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -63,7 +63,7 @@ func TestSendRaw(t *testing.T) {
 
 type broken struct{}
 
-func (broken) Read([]byte) (int, error) { return 0, errors.New("broken off") }
+func (broken) ReadAt([]byte, int64) (int, error) { return 0, errors.New("broken off") }
 
 func TestSendWhereDraftsAreNotTaken(t *testing.T) {
 	w := start(t)

@@ -1,12 +1,8 @@
 package imapmail
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
-	"io"
 	"strings"
 	"time"
 
@@ -27,87 +23,42 @@ const (
 var errSendTooLarge = fault.New(fault.Invalid, "message_too_large", "The message is larger than the mail server takes.").At("attachments")
 
 // Send submits a draft and keeps a copy among the sent messages, unless the server does that by itself (provider.SentCopy). Once the
-// server has taken the message, Send succeeds: a copy that could not be kept only means an answer without an ID.
+// server has taken the message, Send succeeds: a copy that could not be kept only means an answer without an ID. The message is written
+// piece by piece, to the one server and to the other.
 func (m *Mail) Send(ctx context.Context, a provider.Account, d email.Draft) (email.Message, error) {
-	from := email.Address{Email: a.Address}
-	raw, to, err := m.compose(&d, from)
+	msg, err := rfc5322.Compose(d, email.Address{Email: a.Address}, m.now())
 	if err != nil {
 		return email.Message{}, err
 	}
-	if len(d.From) > 0 {
-		from = d.From[0]
+	size, err := msg.Fits(sendMost, errSendTooLarge)
+	if err != nil {
+		return email.Message{}, err
+	}
+	from := a.Address
+	if len(msg.From) > 0 {
+		from = msg.From[0].Email
+	}
+	out, err := msg.Read()
+	if err != nil {
+		return out, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*m.commandTimeout)
 	defer cancel()
 	followed, done := m.follow(ctx, a.Key)
 	defer done()
-	if err := m.submit(followed, a, from.Email, to, raw); err != nil {
+	if err := m.submit(followed, a, from, msg, size); err != nil {
 		if followed.Err() != nil && ctx.Err() == nil {
 			return email.Message{}, errClosed
 		}
 		return email.Message{}, err
 	}
-	out := rfc5322.Read(raw, email.Standard)
-	out.Date, out.Size = m.now().UTC(), int64(len(raw))
-	m.keep(ctx, a, raw, &out)
+	out.Date, out.Size = m.now().UTC(), size
+	m.keep(ctx, a, msg, &out)
 	return out, nil
 }
 
-func (m *Mail) compose(d *email.Draft, from email.Address) ([]byte, []email.Address, error) {
-	if d.Raw != nil {
-		raw, err := io.ReadAll(io.LimitReader(d.Raw, sendMost+1))
-		if err != nil {
-			return nil, nil, fault.New(fault.Invalid, "message_unreadable", "The message ended before its end.").Because(err)
-		}
-		if len(raw) > sendMost {
-			return nil, nil, errSendTooLarge
-		}
-		sender, named, _ := rfc5322.Recipients(raw)
-		if len(d.Recipients()) == 0 {
-			d.To = named
-		}
-		if len(d.From) == 0 {
-			d.From = sender
-		}
-		check := email.Draft{From: d.From, To: d.To, Cc: d.Cc, Bcc: d.Bcc}
-		return rfc5322.WithoutBcc(raw), d.Recipients(), check.Check()
-	}
-	if err := d.Check(); err != nil {
-		return nil, nil, err
-	}
-	if d.MessageID == "" {
-		var id [16]byte
-		_, _ = rand.Read(id[:])
-		d.MessageID = hex.EncodeToString(id[:]) + "@" + domain(from.Email)
-	}
-	var out bytes.Buffer
-	if err := rfc5322.Write(&capped{&out, sendMost}, *d, from, m.now()); err != nil {
-		return nil, nil, err
-	}
-	return out.Bytes(), d.Recipients(), nil
-}
-
-func domain(address string) string {
-	if i := strings.LastIndexByte(address, '@'); i >= 0 && i+1 < len(address) {
-		return address[i+1:]
-	}
-	return "localhost"
-}
-
-type capped struct {
-	w    io.Writer
-	left int
-}
-
-func (c *capped) Write(p []byte) (int, error) {
-	if c.left -= len(p); c.left < 0 {
-		return 0, errSendTooLarge
-	}
-	return c.w.Write(p)
-}
-
 // submit speaks SMTP submission (RFC 6409).
-func (m *Mail) submit(ctx context.Context, a provider.Account, from string, to []email.Address, raw []byte) error {
+func (m *Mail) submit(ctx context.Context, a provider.Account, from string, msg *rfc5322.Outgoing, size int64) error {
 	c, w, err := m.smtpLogin(ctx, smtpServer(a.Settings), a)
 	if err != nil {
 		return err
@@ -115,13 +66,13 @@ func (m *Mail) submit(ctx context.Context, a provider.Account, from string, to [
 	defer w.kill()
 	stop := context.AfterFunc(ctx, w.kill)
 	defer stop()
-	if most, ok := c.MaxMessageSize(); ok && most > 0 && len(raw) > most {
+	if most, ok := c.MaxMessageSize(); ok && most > 0 && size > int64(most) {
 		return errSendTooLarge
 	}
 	if err := c.Mail(from, nil); err != nil {
 		return smtpFault(w, err, provider.ErrScopeMissing)
 	}
-	for _, x := range to {
+	for _, x := range msg.To {
 		if err := c.Rcpt(x.Email, nil); err != nil {
 			return smtpFault(w, err, provider.ErrRecipientRefused)
 		}
@@ -130,7 +81,7 @@ func (m *Mail) submit(ctx context.Context, a provider.Account, from string, to [
 	if err != nil {
 		return smtpFault(w, err, provider.ErrBadAnswer)
 	}
-	if _, err := data.Write(raw); err != nil {
+	if _, err := msg.WriteTo(data); err != nil {
 		return smtpFault(w, err, provider.ErrBadAnswer)
 	}
 	if err := data.Close(); err != nil {
@@ -210,7 +161,7 @@ func smtpFault(w *wire, err error, refused *fault.Error) error {
 }
 
 // keep files the copy, and finds out the id it got.
-func (m *Mail) keep(ctx context.Context, a provider.Account, raw []byte, out *email.Message) {
+func (m *Mail) keep(ctx context.Context, a provider.Account, msg *rfc5322.Outgoing, out *email.Message) {
 	_ = m.with(ctx, a, "", false, func(s *session) error {
 		sent, err := s.special(ctx, email.Sent)
 		if err != nil {
@@ -229,8 +180,8 @@ func (m *Mail) keep(ctx context.Context, a provider.Account, raw []byte, out *em
 			return err
 		}
 		s.allow(ctx, selectBytes)
-		cmd := s.client.Append(sent, int64(len(raw)), &imap.AppendOptions{Flags: []imap.Flag{imap.FlagSeen}})
-		if _, err := cmd.Write(raw); err != nil {
+		cmd := s.client.Append(sent, out.Size, &imap.AppendOptions{Flags: []imap.Flag{imap.FlagSeen}})
+		if _, err := msg.WriteTo(cmd); err != nil {
 			return err
 		}
 		if err := cmd.Close(); err != nil {

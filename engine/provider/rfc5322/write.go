@@ -2,10 +2,13 @@ package rfc5322
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"mime"
 	"net/mail"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +20,29 @@ import (
 // Write composes a draft that has passed Check. from stands in where the draft names no sender; date and the draft's MessageID must
 // be set. Bcc is left out: the envelope carries it.
 func Write(w io.Writer, d email.Draft, from email.Address, date time.Time) error {
+	return (&composer{seed: boundarySeed()}).write(w, d, from, date)
+}
+
+// composer writes one message, any number of times to the byte: its boundaries come from seed and from their order.
+type composer struct {
+	seed   string
+	n      int
+	hollow bool // leave the files empty: for a look at the message's shape
+}
+
+func boundarySeed() string {
+	var seed [15]byte
+	_, _ = rand.Read(seed[:]) // never fails
+	return hex.EncodeToString(seed[:])
+}
+
+func (c *composer) boundary() map[string]string {
+	c.n++
+	return map[string]string{"boundary": c.seed + "-" + strconv.Itoa(c.n)}
+}
+
+func (c *composer) write(w io.Writer, d email.Draft, from email.Address, date time.Time) error {
+	c.n = 0
 	var h message.Header
 	senders := d.From
 	if len(senders) == 0 {
@@ -44,7 +70,12 @@ func Write(w io.Writer, d email.Draft, from email.Address, date time.Time) error
 			h.Set(f.name, addressList(f.all))
 		}
 	}
-	var files, inline []email.Enclosure
+	inline, files := sorted(d)
+	return c.compose(w, h, d, files, inline)
+}
+
+// sorted parts the files that the text shows from those that go beside it.
+func sorted(d email.Draft) (inline, files []email.Enclosure) {
 	for _, e := range d.Attachments {
 		if e.Inline || e.ContentID != "" && d.HTML != "" && strings.Contains(d.HTML, "cid:"+e.ContentID) {
 			inline = append(inline, e)
@@ -52,17 +83,17 @@ func Write(w io.Writer, d email.Draft, from email.Address, date time.Time) error
 			files = append(files, e)
 		}
 	}
-	return compose(w, h, d, files, inline)
+	return inline, files
 }
 
-func compose(w io.Writer, h message.Header, d email.Draft, files, inline []email.Enclosure) error {
+func (c *composer) compose(w io.Writer, h message.Header, d email.Draft, files, inline []email.Enclosure) error {
 	switch {
 	case len(files) > 0:
-		h.SetContentType("multipart/mixed", nil)
+		h.SetContentType("multipart/mixed", c.boundary())
 	case len(inline) > 0:
-		h.SetContentType("multipart/related", nil)
+		h.SetContentType("multipart/related", c.boundary())
 	case d.HTML != "" && d.Plain != "":
-		h.SetContentType("multipart/alternative", nil)
+		h.SetContentType("multipart/alternative", c.boundary())
 	default:
 		setText(&h, d)
 		return single(w, h, strings.NewReader(textOf(d)))
@@ -71,27 +102,27 @@ func compose(w io.Writer, h message.Header, d email.Draft, files, inline []email
 	if err != nil {
 		return fmt.Errorf("compose: %w", err)
 	}
-	if err := body(mw, d, files, inline); err != nil {
+	if err := c.body(mw, d, files, inline); err != nil {
 		return err
 	}
 	return mw.Close()
 }
 
-func body(mw *message.Writer, d email.Draft, files, inline []email.Enclosure) error {
+func (c *composer) body(mw *message.Writer, d email.Draft, files, inline []email.Enclosure) error {
 	switch {
 	case len(files) > 0:
-		if err := nested(mw, d, inline); err != nil {
+		if err := c.nested(mw, d, inline); err != nil {
 			return err
 		}
-		return enclose(mw, files, "attachment")
+		return c.enclose(mw, files, "attachment")
 	case len(inline) > 0:
-		if err := nested(mw, d, nil); err != nil {
+		if err := c.nested(mw, d, nil); err != nil {
 			return err
 		}
-		return enclose(mw, inline, "inline")
+		return c.enclose(mw, inline, "inline")
 	}
 	for _, one := range []email.Draft{{Plain: d.Plain}, {HTML: d.HTML}} {
-		if err := nested(mw, one, nil); err != nil {
+		if err := c.nested(mw, one, nil); err != nil {
 			return err
 		}
 	}
@@ -99,14 +130,14 @@ func body(mw *message.Writer, d email.Draft, files, inline []email.Enclosure) er
 }
 
 // nested writes the draft's body as one part of mw.
-func nested(mw *message.Writer, d email.Draft, inline []email.Enclosure) error {
+func (c *composer) nested(mw *message.Writer, d email.Draft, inline []email.Enclosure) error {
 	var h message.Header
 	many := true
 	switch {
 	case len(inline) > 0:
-		h.SetContentType("multipart/related", nil)
+		h.SetContentType("multipart/related", c.boundary())
 	case d.HTML != "" && d.Plain != "":
-		h.SetContentType("multipart/alternative", nil)
+		h.SetContentType("multipart/alternative", c.boundary())
 	default:
 		many = false
 		setText(&h, d)
@@ -116,7 +147,7 @@ func nested(mw *message.Writer, d email.Draft, inline []email.Enclosure) error {
 		return fmt.Errorf("compose: %w", err)
 	}
 	if many {
-		err = body(part, d, nil, inline)
+		err = c.body(part, d, nil, inline)
 	} else {
 		_, err = io.WriteString(part, textOf(d))
 	}
@@ -126,7 +157,7 @@ func nested(mw *message.Writer, d email.Draft, inline []email.Enclosure) error {
 	return part.Close()
 }
 
-func enclose(mw *message.Writer, all []email.Enclosure, disposition string) error {
+func (c *composer) enclose(mw *message.Writer, all []email.Enclosure, disposition string) error {
 	for _, e := range all {
 		var h message.Header
 		kind, params, err := mime.ParseMediaType(e.ContentType)
@@ -147,8 +178,8 @@ func enclose(mw *message.Writer, all []email.Enclosure, disposition string) erro
 		if err != nil {
 			return fmt.Errorf("compose: %w", err)
 		}
-		if e.Content != nil {
-			if _, err := io.Copy(part, e.Content); err != nil {
+		if e.Content != nil && !c.hollow {
+			if _, err := io.Copy(part, email.Reader(e.Content)); err != nil {
 				return fmt.Errorf("compose: attachment: %w", err)
 			}
 		}
@@ -196,34 +227,33 @@ func addressList(all []email.Address) string {
 	return strings.Join(out, ", ")
 }
 
-// Recipients is who a raw message names, and Sender its From; used when a caller brings a complete message.
-func Recipients(raw []byte) (from []email.Address, to []email.Address, messageID string) {
-	m := ReadHeader(raw, email.Standard)
-	to = append(append(append(to, m.To...), m.Cc...), m.Bcc...)
-	return m.From, to, m.MessageID
-}
-
 // WithoutBcc is raw without its Bcc field: it must not travel.
 func WithoutBcc(raw []byte) []byte {
 	head, rest, ok := split(raw)
 	if !ok {
 		return raw
 	}
-	var out bytes.Buffer
+	out := bytes.NewBuffer(visible(head))
+	out.WriteString("\r\n")
+	out.Write(rest)
+	return out.Bytes()
+}
+
+// visible is a header without its Bcc field.
+func visible(head []byte) []byte {
+	out := make([]byte, 0, len(head))
 	skip := false
 	for _, line := range bytes.SplitAfter(head, []byte("\n")) {
 		if len(line) > 0 && (line[0] == ' ' || line[0] == '\t') {
 			if !skip {
-				out.Write(line)
+				out = append(out, line...)
 			}
 			continue
 		}
 		name, _, _ := bytes.Cut(line, []byte(":"))
 		if skip = strings.EqualFold(strings.TrimSpace(string(name)), "bcc"); !skip {
-			out.Write(line)
+			out = append(out, line...)
 		}
 	}
-	out.WriteString("\r\n")
-	out.Write(rest)
-	return out.Bytes()
+	return out
 }
