@@ -192,10 +192,8 @@ func (k *Keeper) overtaken(ctx context.Context, g models.Grant, app provider.App
 	case !errors.Is(err, ErrCut) && !errors.Is(err, store.ErrNotFound):
 		return provider.Credential{}, err
 	}
-	if k.leftAlone(ctx, g) {
-		return // cut for this organisation only: telling the provider would end what others hold
-	}
-	if revoker, ok := connector.(provider.Revoker); ok && !token.Refresh.Empty() {
+	// Cut for this organisation only, the token is only forgotten: telling the provider would end what others hold.
+	if revoker, ok := connector.(provider.Revoker); ok && !token.Refresh.Empty() && !k.leftAlone(ctx, g) {
 		_, _ = revoker.Revoke(ctx, app, token) // the severance revokes the old one and reports; this is a second lock
 	}
 	return provider.Credential{}, ErrCut.Because(errors.New("the grant was cut while its token was refreshed"))
