@@ -45,10 +45,35 @@ type Connector struct {
 	Scopes        Strings       `gorm:"column:scopes"`
 	CreatedAt     time.Time     `gorm:"column:created_at"`
 	UpdatedAt     time.Time     `gorm:"column:updated_at"`
+
+	SecretAt       *time.Time   `gorm:"column:secret_at"`        // since when the client secret is used; nil: there is none
+	SecretEndsAt   *time.Time   `gorm:"column:secret_ends_at"`   // at the provider, as a person told; nil: not known, or never
+	SecretBeforeAt *time.Time   `gorm:"column:secret_before_at"` // of the secret before it; nil: it is not kept
+	CheckedAt      *time.Time   `gorm:"column:checked_at"`
+	CheckOutcome   CheckOutcome `gorm:"column:check_outcome"` // of the secret in use
+	CheckBefore    CheckOutcome `gorm:"column:check_before"`  // of the one before it
 }
 
 // TableName names the table.
 func (Connector) TableName() string { return "connectors" }
+
+// CheckOutcome is what a live check of our registration at a provider saw. Empty: none was made since the last change.
+type CheckOutcome string
+
+// The outcomes of a live check.
+const (
+	CheckAccepted CheckOutcome = "accepted" // the provider answered and found nothing wrong with client id and secret
+	CheckRefused  CheckOutcome = "refused"
+	CheckNoAnswer CheckOutcome = "no_answer"
+)
+
+// secretWarning is how long before its end a client secret is said to end soon.
+const secretWarning = 60 * 24 * time.Hour
+
+// SecretEnding says whether the client secret has ended or ends within 60 days.
+func (c Connector) SecretEnding(now time.Time) bool {
+	return c.SecretEndsAt != nil && now.Add(secretWarning).After(*c.SecretEndsAt)
+}
 
 // APIKey is what a program shows to be let in. Only the hash of the key is kept.
 type APIKey struct {

@@ -9,6 +9,12 @@ import (
 	"github.com/postern-mail/postern/views/ui"
 )
 
+var setupSteps = []pages.SetupStepView{
+	{Title: "Say who you are", Text: "\"Branding\": the app's name and your support address. People read both on the consent page."},
+	{Title: "Create the client", Text: "Type \"Web application\", and this address, letter by letter.", Label: "Redirect address", Value: "https://postern.acme.example/v3/connect/callback/google"},
+	{Title: "Name the rights", Text: "The ones below, no more.", Label: "Scopes", Value: "openid\nhttps://mail.example/auth/mail.readonly"},
+}
+
 func setupSamples() []sample {
 	settings := func(title string) layout.Page {
 		return kind(page(title, "Settings"), "", layout.Crumb{Label: "Settings", URL: "/settings"})
@@ -56,8 +62,11 @@ func setupSamples() []sample {
 		{"application_show", pages.ApplicationShow(settings("Acme Sync"), pages.ApplicationShowView{ClientID: grantID, Region: "EU", APIURL: "https://postern.acme.example", Created: ago(400 * day), AddURL: "/applications/1/callbacks", NewURI: "http://x", Platforms: []ui.OptionView{{Value: "web", Label: "Web"}, {Value: "js", Label: "Browser"}},
 			Callbacks: []pages.CallbackRow{{URI: "https://app.acme.example/oauth/callback", Platform: "Web", Added: ago(399 * day), RemoveURL: "/applications/1/callbacks/1/remove"}}, Links: []ui.FactView{{Label: "API keys", Text: "3 keys", URL: "/api-keys"}}, Errors: []ui.ErrorView{{Field: "url", Text: "Use https. Plain http is taken only for localhost."}}})},
 		{"connector_list", pages.ConnectorList(settings("Connectors"), pages.ConnectorListView{Rows: []pages.ConnectorRow{{Provider: "Google", URL: "/connectors/1", State: "working", Auth: "OAuth", Grants: 9120, SecretExpires: now.Add(12 * day), Checked: ago(time.Hour)}, {Provider: "IMAP", URL: "/connectors/2", State: "not_checked", Auth: "Password", Grants: 31}}})},
-		{"connector_show", pages.ConnectorShow(settings("Sandbox"), pages.ConnectorShowView{ID: grantID, Provider: "Sandbox", State: "not_working", StateText: "The token address does not answer: connection refused.", Checked: ago(time.Minute), Facts: []ui.FactView{{Label: "Client id", Text: "postern-demo", Mono: true}, {Label: "Redirect address", Text: "https://postern.acme.example/connect/callback", Mono: true}}, Scopes: scopes(), CheckURL: "/connectors/1/check", EditURL: "/connectors/1/edit"})},
-		{"connector_edit", pages.ConnectorEdit(settings("Change Google"), pages.ConnectorEditView{Provider: "Google", Action: "/connectors/1", CancelURL: "/connectors/1", HasClient: true, ClientID: "123.apps.example", HasSecret: true, Scopes: capabilities()})},
+		{"connector_show", pages.ConnectorShow(settings("Sandbox"), pages.ConnectorShowView{ID: grantID, Provider: "Sandbox", State: "not_working", StateText: "The token address does not answer: connection refused.", Checked: ago(time.Minute), Facts: []ui.FactView{{Label: "Client id", Text: "postern-demo", Mono: true}, {Label: "Redirect address", Text: "https://postern.acme.example/connect/callback", Mono: true}}, Scopes: scopes(), CheckURL: "/connectors/1/check", EditURL: "/connectors/1/edit",
+			Secrets: []pages.ClientSecretRow{{Name: "In use", State: "not_working", Since: ago(time.Hour), Ends: now.Add(12 * day), Warning: "Ends in 12 days"}, {Name: "Before it", State: "working", Since: ago(300 * day)}}, EndURL: "/connectors/1/end", Steps: setupSteps, Open: true})},
+		{"connector_show_plain", pages.ConnectorShow(settings("IMAP"), pages.ConnectorShowView{ID: grantID, Provider: "IMAP", State: "not_checked", StateText: "Nothing to check here: each mailbox is checked when it is connected.", Steps: setupSteps[:1]})},
+		{"connector_edit", pages.ConnectorEdit(settings("Change Microsoft"), pages.ConnectorEditView{Provider: "Microsoft", Action: "/connectors/1", CancelURL: "/connectors/1", HasClient: true, ClientID: "123.apps.example", HasSecret: true, SecretEnds: "31.12.2026", HasTenant: true, Steps: setupSteps, Scopes: capabilities(),
+			Errors: []ui.ErrorView{{Field: "secret_ends", Text: "Write the day as 2027-01-31, or leave it empty."}}})},
 		{"api_key_list", pages.APIKeyList(action(settings("API keys"), "Make an API key", "plus", "/api-keys/new"), pages.APIKeyListView{Rows: []pages.APIKeyRow{
 			{Name: "crm-prod", Prefix: "pk_eu_8fK2", Application: "Acme Sync", Permissions: []string{"read grants", "read mail", "send mail"}, Addresses: []string{"198.51.100.0/24"}, State: "active", Expires: now.Add(60 * day), LastUsed: ago(time.Second), RevokeURL: "/api-keys/1/revoke"},
 			{Name: hostile, Prefix: "pk_eu_11aa", Application: "Acme Sync", Tenant: "Northwind Traders", Permissions: []string{"read grants"}, State: "revoked"}}})},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/fault"
@@ -14,8 +15,12 @@ import (
 	"github.com/postern-mail/postern/models/store"
 )
 
-// secretField is where a connector's client secret is sealed: under models.PlatformSpace, owned by sealed.ConnectorOwner.
-const secretField = "client_secret"
+// Where a connector's client secrets are sealed: under models.PlatformSpace, owned by sealed.ConnectorOwner. The one before is kept while a change
+// of secrets lasts, and tried where the provider refuses the other.
+const (
+	secretField       = "client_secret"
+	secretBeforeField = "client_secret_before"
+)
 
 // kinds says what a connector of each provider holds. What is not here is dropped when it comes, because clients send the same
 // settings for every provider.
@@ -48,6 +53,7 @@ type ConnectorDraft struct {
 	Name         string // empty: the provider's name
 	ClientID     string
 	ClientSecret secret.Text
+	SecretEnds   time.Time       // at the provider; zero: not known, or never
 	Settings     models.Settings // of these, what the provider knows is kept: topic_name, tenant
 	Scopes       []string
 }
@@ -58,6 +64,7 @@ type ConnectorChange struct {
 	Name         *string
 	ClientID     string
 	ClientSecret secret.Text
+	SecretEnds   *time.Time // the zero time: not known, or never
 	Settings     models.Settings
 	Scopes       []string
 }
@@ -80,7 +87,10 @@ func (s *Service) Connector(ctx context.Context, actor models.Actor, application
 func (s *Service) CreateConnector(ctx context.Context, actor models.Actor, application models.ApplicationID, d ConnectorDraft) (models.Connector, error) {
 	at := s.now().UTC()
 	row := models.Connector{ApplicationID: application, ID: models.NewID[models.ConnectorID](at), Provider: d.Provider, Name: d.Name,
-		ClientID: d.ClientID, Settings: d.Settings, Scopes: d.Scopes, CreatedAt: at, UpdatedAt: at}
+		ClientID: d.ClientID, Settings: d.Settings, Scopes: d.Scopes, CreatedAt: at, UpdatedAt: at, SecretEndsAt: day(d.SecretEnds)}
+	if !d.ClientSecret.Empty() {
+		row.SecretAt = &at
+	}
 	if err := s.settleConnector(&row); err != nil {
 		return models.Connector{}, err
 	}
@@ -98,7 +108,7 @@ func (s *Service) CreateConnector(ctx context.Context, actor models.Actor, appli
 		if err := s.audit.Append(ctx, tx, actor, connectorEntry("connector.create", row)); err != nil {
 			return err
 		}
-		return s.put(ctx, row.ID, d.ClientSecret)
+		return s.put(ctx, row, d.ClientSecret)
 	})
 	if errors.Is(err, store.ErrTaken) {
 		return models.Connector{}, errConnector.Because(err)
@@ -109,10 +119,12 @@ func (s *Service) CreateConnector(ctx context.Context, actor models.Actor, appli
 	return row, nil
 }
 
-// UpdateConnector alters a connector and answers it as it then is. A new client secret replaces the old one at once.
+// UpdateConnector alters a connector and answers it as it then is. A new client secret is used at once; the one before it is kept for the case that the provider
+// does not know the new one yet, until EndSecretBefore. With another client id it has no meaning and is destroyed.
 func (s *Service) UpdateConnector(ctx context.Context, actor models.Actor, application models.ApplicationID, name string, c ConnectorChange) (models.Connector, error) {
 	var row models.Connector
-	defer s.alone(c.ClientSecret)()
+	s.sealing.Lock()
+	defer s.sealing.Unlock()
 	err := s.change(ctx, actor, models.WriteConnectors, application, func(tx *store.Tx) error {
 		if _, err := tx.ApplicationForUpdate(application); err != nil {
 			return err
@@ -122,7 +134,7 @@ func (s *Service) UpdateConnector(ctx context.Context, actor models.Actor, appli
 			return err
 		}
 		said := connectorEntry("connector.update", row)
-		c.apply(&row, said.Detail)
+		c.apply(&row, said.Detail, s.now().UTC())
 		if err := s.settleConnector(&row); err != nil {
 			return err
 		}
@@ -133,9 +145,33 @@ func (s *Service) UpdateConnector(ctx context.Context, actor models.Actor, appli
 		if err := s.audit.Append(ctx, tx, actor, said); err != nil {
 			return err
 		}
-		return s.put(ctx, row.ID, c.ClientSecret)
+		return s.put(ctx, row, c.ClientSecret)
 	})
 	return row, err
+}
+
+// EndSecretBefore destroys the client secret that an earlier change left behind. None is no error.
+func (s *Service) EndSecretBefore(ctx context.Context, actor models.Actor, application models.ApplicationID, name string) error {
+	s.sealing.Lock()
+	defer s.sealing.Unlock()
+	return s.change(ctx, actor, models.WriteConnectors, application, func(tx *store.Tx) error {
+		row, err := tx.Connector(application, name)
+		if err != nil || row.SecretBeforeAt == nil {
+			return err
+		}
+		row.SecretBeforeAt, row.CheckBefore, row.UpdatedAt = nil, "", s.now().UTC()
+		if err := tx.ChangeConnector(row); err != nil {
+			return err
+		}
+		said := connectorEntry("connector.update", row)
+		said.Detail["client_secret_before"] = "destroyed"
+		if err := s.audit.Append(ctx, tx, actor, said); err != nil {
+			return err
+		}
+		return s.store.InTenant(ctx, models.PlatformSpace, func(tx *store.Tx) error {
+			return s.safe.DestroyField(ctx, tx, models.PlatformSpace, secretOwner(row.ID), secretBeforeField)
+		})
+	})
 }
 
 // DeleteConnector removes a connector and destroys its client secret. Its grants stay on record; without the connector nothing
@@ -157,21 +193,32 @@ func (s *Service) DeleteConnector(ctx context.Context, actor models.Actor, appli
 			return err
 		}
 		return s.store.InTenant(ctx, models.PlatformSpace, func(tx *store.Tx) error {
-			_, err := s.safe.Destroy(ctx, tx, models.PlatformSpace, sealed.Owner{Kind: sealed.ConnectorOwner, ID: id.String()})
+			_, err := s.safe.Destroy(ctx, tx, models.PlatformSpace, secretOwner(id))
 			return err
 		})
 	})
 }
 
-func (c ConnectorChange) apply(row *models.Connector, detail map[string]string) {
+func (c ConnectorChange) apply(row *models.Connector, detail map[string]string, at time.Time) {
 	if c.Name != nil {
 		row.Name = *c.Name
 	}
-	if c.ClientID != "" && c.ClientID != row.ClientID {
+	other := c.ClientID != "" && c.ClientID != row.ClientID
+	if other {
 		row.ClientID, detail["client_id"] = c.ClientID, c.ClientID
 	}
 	if !c.ClientSecret.Empty() {
 		detail["client_secret"] = "replaced"
+		row.SecretBeforeAt, row.SecretAt, row.SecretEndsAt = row.SecretAt, &at, nil
+	}
+	if other { // what was sealed for the other registration opens nothing here
+		row.SecretBeforeAt = nil
+	}
+	if other || !c.ClientSecret.Empty() {
+		row.CheckedAt, row.CheckOutcome, row.CheckBefore = nil, "", ""
+	}
+	if c.SecretEnds != nil {
+		row.SecretEndsAt = day(*c.SecretEnds)
 	}
 	if c.Settings != nil {
 		row.Settings, detail["settings"] = c.Settings, "replaced"
@@ -181,14 +228,45 @@ func (c ConnectorChange) apply(row *models.Connector, detail map[string]string) 
 	}
 }
 
+// day is a time that may be unknown, as a row has it.
+func day(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func secretOwner(id models.ConnectorID) sealed.Owner {
+	return sealed.Owner{Kind: sealed.ConnectorOwner, ID: id.String()}
+}
+
 // put seals a client secret in a transaction of its own, because secrets of the platform live in a scope that sees nothing else. It is
-// called last within the transaction of the row and its audit entry: when sealing fails, these are rolled back.
-func (s *Service) put(ctx context.Context, id models.ConnectorID, value secret.Text) error {
-	if value.Empty() {
+// called last within the transaction of the row and its audit entry: when sealing fails, these are rolled back. The secret before it is kept where the row says so.
+func (s *Service) put(ctx context.Context, row models.Connector, value secret.Text) error {
+	if value.Empty() && row.SecretBeforeAt != nil {
 		return nil
 	}
 	return s.store.InTenant(ctx, models.PlatformSpace, func(tx *store.Tx) error {
-		return s.safe.Put(ctx, tx, models.PlatformSpace, sealed.Owner{Kind: sealed.ConnectorOwner, ID: id.String()}, secretField, value)
+		owner := secretOwner(row.ID)
+		if row.SecretBeforeAt == nil {
+			if err := s.safe.DestroyField(ctx, tx, models.PlatformSpace, owner, secretBeforeField); err != nil {
+				return err
+			}
+		}
+		if value.Empty() {
+			return nil
+		}
+		before, err := s.safe.Open(ctx, tx, models.PlatformSpace, owner, secretField)
+		if err != nil && !errors.Is(err, sealed.ErrAbsent) {
+			return err
+		}
+		if row.SecretBeforeAt != nil && !before.Empty() {
+			if err := s.safe.Put(ctx, tx, models.PlatformSpace, owner, secretBeforeField, before); err != nil {
+				return err
+			}
+		}
+		return s.safe.Put(ctx, tx, models.PlatformSpace, owner, secretField, value)
 	})
 }
 

@@ -50,6 +50,7 @@ type Credential struct {
 type App struct {
 	ClientID     string
 	ClientSecret secret.Text
+	SecretBefore secret.Text // the one before it, while a change of secrets lasts: tried where the provider refuses ClientSecret; may be empty
 	RedirectURI  string
 	Settings     map[string]string // tenant, topic_name, ... as the provider needs
 }

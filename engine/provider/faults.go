@@ -10,6 +10,8 @@ import (
 var (
 	// ErrInvalidGrant is a provider's word that a code or refresh token is spent, expired, revoked or not ours (RFC 6749 section 5.2).
 	ErrInvalidGrant = fault.New(fault.Unproven, "invalid_grant", "The provider no longer accepts this connection. Reconnect the mailbox.")
+	// ErrAppRefused says that the provider does not take our client id or secret (RFC 6749 section 5.2, invalid_client).
+	ErrAppRefused = fault.New(fault.Upstream, "provider_client_refused", "The provider does not accept this installation's client id or secret. An administrator has to check the connector.")
 	// ErrCredentialRefused is a mail server that refuses the stored password or the access token.
 	ErrCredentialRefused = fault.New(fault.Unproven, "credential_refused", "The mail server refused the stored sign-in. Reconnect the mailbox.")
 	// ErrScopeMissing is a mail server that refuses an act for want of a scope.

@@ -29,7 +29,7 @@ var fields = map[string][]string{
 	GrantOwner:         {"access_token", "refresh_token", "password"},
 	FlowOwner:          {"verifier", "access_token", "refresh_token", "password"},
 	SeveranceOwner:     {"access_token", "refresh_token", "password"},
-	ConnectorOwner:     {"client_secret"},
+	ConnectorOwner:     {"client_secret", "client_secret_before"},
 	WebhookSecretOwner: {"secret"},
 	EventOwner:         {"payload"},
 }
@@ -129,6 +129,14 @@ func (s *Safe) Destroy(_ context.Context, tx *store.Tx, tenant models.TenantID, 
 		return 0, fmt.Errorf("destroy what %s sealed: %w", o.Kind, err)
 	}
 	return n, nil
+}
+
+// DestroyField destroys one field. None is no error.
+func (s *Safe) DestroyField(_ context.Context, tx *store.Tx, tenant models.TenantID, o Owner, field string) error {
+	if err := tx.DeleteSealedField(tenant, o.Kind, o.ID, field); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("destroy %s.%s: %w", o.Kind, field, err)
+	}
+	return nil
 }
 
 // key reads the tenant's data key, and makes the first one where there is none. The database is asked every time, so that a key that was

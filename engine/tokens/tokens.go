@@ -153,11 +153,14 @@ func (k *Keeper) App(ctx context.Context, application models.ApplicationID, name
 	}
 	app := provider.App{ClientID: row.ClientID, RedirectURI: k.BaseURL + "/v3/connect/callback/" + name, Settings: row.Settings}
 	err = k.Store.InTenant(ctx, models.PlatformSpace, func(tx *store.Tx) (err error) {
-		app.ClientSecret, err = k.Safe.Open(ctx, tx, models.PlatformSpace, sealed.Owner{Kind: sealed.ConnectorOwner, ID: row.ID.String()}, "client_secret")
-		if errors.Is(err, sealed.ErrAbsent) {
-			return nil // a public client, or a provider without apps
+		owner := sealed.Owner{Kind: sealed.ConnectorOwner, ID: row.ID.String()}
+		for field, into := range map[string]*secret.Text{"client_secret": &app.ClientSecret, "client_secret_before": &app.SecretBefore} {
+			*into, err = k.Safe.Open(ctx, tx, models.PlatformSpace, owner, field)
+			if err != nil && !errors.Is(err, sealed.ErrAbsent) { // absent: a public client, a provider without apps, no change of secrets going on
+				return err
+			}
 		}
-		return err
+		return nil
 	})
 	return app, err
 }

@@ -2,9 +2,11 @@ package portal
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -63,8 +65,9 @@ func (p *Portal) connectorRows(ctx context.Context, actor models.Actor, app mode
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, pages.ConnectorRow{Provider: providerName(k.Provider), URL: "/connectors/" + app.String() + "/" + k.Provider, State: "not_checked", StateText: p.connectorText(k.Provider),
-			Auth: authWord(k.Provider), Grants: found.Total})
+		row := pages.ConnectorRow{Provider: providerName(k.Provider), URL: "/connectors/" + app.String() + "/" + k.Provider, Auth: authWord(k.Provider), Grants: found.Total, SecretExpires: timeOf(k.SecretEndsAt), Checked: timeOf(k.CheckedAt)}
+		row.State, row.StateText = p.connectorState(k)
+		rows = append(rows, row)
 	}
 	if !actor.May(models.WriteConnectors) {
 		return rows, nil
@@ -89,11 +92,56 @@ func (p *Portal) providerCodes() []string {
 	return out
 }
 
-func (p *Portal) connectorText(name string) string {
-	if !slices.Contains(p.providerCodes(), name) {
-		return "This Postern cannot reach the provider yet."
+// connectorState says in a word and a sentence whether a connector works, as far as that was looked at.
+func (p *Portal) connectorState(k models.Connector) (state, text string) {
+	name := providerName(k.Provider)
+	switch {
+	case !slices.Contains(p.providerCodes(), k.Provider):
+		return "not_checked", "This Postern cannot reach the provider yet."
+	case k.CheckOutcome == models.CheckAccepted:
+		return "working", name + " answered and found nothing wrong with client id and secret."
+	case k.CheckOutcome == models.CheckRefused && k.CheckBefore == models.CheckAccepted:
+		return "working", name + " does not know the new client secret yet. The one before it still works."
+	case k.CheckOutcome == models.CheckRefused:
+		return "not_working", name + " does not accept this client id or secret. Copy both anew from its console."
+	case k.CheckOutcome == models.CheckNoAnswer:
+		return "not_working", name + " gave no usable answer. If it goes on, look at its status page and at your own way out to the internet."
+	case p.Applications.Checkable(k.Provider):
+		return "not_checked", "Set up. No live check was made since."
 	}
-	return "Set up; no live check was made"
+	return "not_checked", "Nothing to check here: each mailbox is checked when it is connected."
+}
+
+// secretEnds says how long a client secret still lasts, once a reminder is due: 60, 30, 14 and 7 days before, and after.
+func secretEnds(ends, now time.Time) string {
+	days := int(ends.Sub(now).Hours() / 24)
+	switch {
+	case ends.IsZero() || days >= 60:
+		return ""
+	case !ends.After(now):
+		return "It has ended: mailboxes of this provider cannot be reached once their tokens run out."
+	case days < 1:
+		return "Ends within a day"
+	}
+	return "Ends in " + ui.Count(days, "day", "days")
+}
+
+func checkState(c models.CheckOutcome) string {
+	switch c {
+	case models.CheckAccepted:
+		return "working"
+	case models.CheckRefused, models.CheckNoAnswer:
+		return "not_working"
+	}
+	return "not_checked"
+}
+
+func setupSteps(name, redirect string, scopes []string) []pages.SetupStepView {
+	var out []pages.SetupStepView
+	for _, s := range provider.Setup(name, redirect, scopes) {
+		out = append(out, pages.SetupStepView{Title: s.Title, Text: s.Text, Label: s.Label, Value: s.Value})
+	}
+	return out
 }
 
 func authWord(name string) string {
@@ -129,14 +177,28 @@ func (p *Portal) connectorShow(c echo.Context) error {
 	if absent {
 		return errAbsent
 	}
-	view := pages.ConnectorShowView{ID: k.ID.String(), Provider: providerName(k.Provider), State: "not_checked", StateText: p.connectorText(k.Provider)}
+	base, redirect := "/connectors/"+k.ApplicationID.String()+"/"+k.Provider, p.Server.URL("/v3/connect/callback/"+k.Provider)
+	view := pages.ConnectorShowView{ID: k.ID.String(), Provider: providerName(k.Provider), Checked: timeOf(k.CheckedAt), Steps: setupSteps(k.Provider, redirect, k.Scopes), Open: k.CheckOutcome == models.CheckRefused}
+	view.State, view.StateText = p.connectorState(k)
 	if k.ClientID != "" {
-		view.Facts = append(view.Facts, ui.FactView{Label: "Client id", Text: k.ClientID, Mono: true}, ui.FactView{Label: "Redirect address to register at the provider", Text: p.Server.URL("/v3/connect/callback/" + k.Provider), Mono: true})
+		view.Facts = append(view.Facts, ui.FactView{Label: "Client id", Text: k.ClientID, Mono: true}, ui.FactView{Label: "Redirect address to register at the provider", Text: redirect, Mono: true})
+	}
+	if k.SecretAt != nil {
+		view.Secrets = append(view.Secrets, pages.ClientSecretRow{Name: "In use", State: checkState(k.CheckOutcome), Since: *k.SecretAt, Ends: timeOf(k.SecretEndsAt), Warning: secretEnds(timeOf(k.SecretEndsAt), p.Now())})
+	}
+	if k.SecretBeforeAt != nil {
+		view.Secrets = append(view.Secrets, pages.ClientSecretRow{Name: "Before it", State: checkState(k.CheckBefore), Since: *k.SecretBeforeAt})
 	}
 	view.Facts = append(view.Facts, factsOf(k.Settings)...)
 	view.Scopes = scopeRows(models.Grant{Provider: k.Provider, ScopesRequested: k.Scopes}, nil)
 	if web.Actor(c).May(models.WriteConnectors) && k.Provider != "sandbox" {
-		view.EditURL = "/connectors/" + k.ApplicationID.String() + "/" + k.Provider + "/edit"
+		view.EditURL = base + "/edit"
+		if k.SecretBeforeAt != nil {
+			view.EndURL = base + "/end-secret-before"
+		}
+	}
+	if web.Actor(c).May(models.WriteConnectors) && p.Applications.Checkable(k.Provider) {
+		view.CheckURL = base + "/check"
 	}
 	page, err := p.frame(c, providerName(k.Provider))
 	if err != nil {
@@ -149,6 +211,39 @@ func (p *Portal) connectorShow(c echo.Context) error {
 	return web.Render(c, http.StatusOK, pages.ConnectorShow(page, view))
 }
 
+func (p *Portal) connectorCheck(c echo.Context) error {
+	k, absent, err := p.connector(c)
+	if err != nil {
+		return err
+	}
+	if absent {
+		return errAbsent
+	}
+	if k, err = p.Applications.CheckConnector(c.Request().Context(), web.Actor(c), k.ApplicationID, k.Provider); err != nil {
+		return err
+	}
+	kind := "good"
+	state, text := p.connectorState(k)
+	if state != "working" {
+		kind = "bad"
+	}
+	return done(c, "/connectors/"+k.ApplicationID.String()+"/"+k.Provider, kind, text)
+}
+
+func (p *Portal) connectorEndSecretBefore(c echo.Context) error {
+	k, absent, err := p.connector(c)
+	if err != nil {
+		return err
+	}
+	if absent {
+		return errAbsent
+	}
+	if err := p.Applications.EndSecretBefore(c.Request().Context(), web.Actor(c), k.ApplicationID, k.Provider); err != nil {
+		return err
+	}
+	return done(c, "/connectors/"+k.ApplicationID.String()+"/"+k.Provider, "good", "The client secret before is destroyed. Delete it at the provider too.")
+}
+
 var connectorFields = map[string]string{"settings.client_id": "client_id", "settings.client_secret": "client_secret", "settings." + provider.IMAPHost: "imap_host", "settings." + provider.SMTPHost: "smtp_host"}
 
 func (p *Portal) connectorEditForm(c echo.Context) error {
@@ -159,13 +254,22 @@ func (p *Portal) connectorEditForm(c echo.Context) error {
 	if absent {
 		k.Scopes = provider.ScopesFor(k.Provider, []provider.Capability{provider.KnowIdentity, provider.ReadMail})
 	}
-	return p.renderConnectorForm(c, http.StatusOK, k, !absent, nil)
+	return p.renderConnectorForm(c, http.StatusOK, k, !absent, ends(k), nil)
 }
 
-func (p *Portal) renderConnectorForm(c echo.Context, status int, k models.Connector, exists bool, faults []ui.ErrorView) error {
+// ends is the day a client secret ends on, as a form has it.
+func ends(k models.Connector) string {
+	if k.SecretEndsAt == nil {
+		return ""
+	}
+	return k.SecretEndsAt.Format(time.DateOnly)
+}
+
+func (p *Portal) renderConnectorForm(c echo.Context, status int, k models.Connector, exists bool, secretEnds string, faults []ui.ErrorView) error {
 	base := "/connectors/" + k.ApplicationID.String()
 	view := pages.ConnectorEditView{Provider: providerName(k.Provider), Action: base + "/" + k.Provider + "/edit", CancelURL: "/connectors?application=" + k.ApplicationID.String(),
-		HasClient: usesOAuth(k.Provider), ClientID: k.ClientID, HasSecret: exists, Errors: faults}
+		HasClient: usesOAuth(k.Provider), ClientID: k.ClientID, HasSecret: exists, SecretEnds: secretEnds,
+		HasTenant: k.Provider == "microsoft", Tenant: k.Settings["tenant"], Steps: setupSteps(k.Provider, p.Server.URL("/v3/connect/callback/"+k.Provider), k.Scopes), Errors: faults}
 	for _, s := range provider.ScopesOf(k.Provider) {
 		if !s.Identity {
 			view.Scopes = append(view.Scopes, ui.OptionView{Value: s.Name, Label: s.Name, Help: s.Words, Selected: slices.Contains(k.Scopes, s.Name) || slices.Contains(k.Scopes, s.Short)})
@@ -194,13 +298,26 @@ func (p *Portal) connectorEdit(c echo.Context) error {
 	}
 	value := secret.New(strings.TrimSpace(c.FormValue("client_secret")))
 	k.ClientID, k.Scopes = field(c, "client_id"), identityAnd(k.Provider, picked)
+	if k.Provider == "microsoft" {
+		k.Settings = maps.Clone(k.Settings)
+		if k.Settings == nil {
+			k.Settings = models.Settings{}
+		}
+		k.Settings["tenant"] = field(c, "tenant")
+	}
+	var secretEnds time.Time
+	if day := field(c, "secret_ends"); day != "" {
+		if secretEnds, err = time.Parse(time.DateOnly, day); err != nil {
+			return p.renderConnectorForm(c, unprocessable, k, !absent, day, []ui.ErrorView{{Field: "secret_ends", Text: "Write the day as 2027-01-31, or leave it empty."}})
+		}
+	}
 	if absent {
-		_, err = p.Applications.CreateConnector(ctx, actor, k.ApplicationID, applications.ConnectorDraft{Provider: k.Provider, ClientID: k.ClientID, ClientSecret: value, Scopes: k.Scopes})
+		_, err = p.Applications.CreateConnector(ctx, actor, k.ApplicationID, applications.ConnectorDraft{Provider: k.Provider, ClientID: k.ClientID, ClientSecret: value, SecretEnds: secretEnds, Settings: k.Settings, Scopes: k.Scopes})
 	} else {
-		_, err = p.Applications.UpdateConnector(ctx, actor, k.ApplicationID, k.Provider, applications.ConnectorChange{ClientID: k.ClientID, ClientSecret: value, Settings: k.Settings, Scopes: k.Scopes})
+		_, err = p.Applications.UpdateConnector(ctx, actor, k.ApplicationID, k.Provider, applications.ConnectorChange{ClientID: k.ClientID, ClientSecret: value, SecretEnds: &secretEnds, Settings: k.Settings, Scopes: k.Scopes})
 	}
 	if faults, ok := formErrors(err, connectorFields); ok {
-		return p.renderConnectorForm(c, unprocessable, k, !absent, faults)
+		return p.renderConnectorForm(c, unprocessable, k, !absent, field(c, "secret_ends"), faults)
 	}
 	if err != nil {
 		return err

@@ -90,6 +90,13 @@ func (p *Portal) needs(ctx context.Context, actor models.Actor) ([]pages.NeedVie
 		out = append(out, pages.NeedView{State: "invalid", Text: ui.Count(invalid.Total, "mailbox needs", "mailboxes need") + " a reconnect",
 			Detail: "Programs cannot reach them until their owners consent again.", Act: "Show them", URL: "/grants?status=invalid"})
 	}
+	ending, err := p.Applications.Ending(ctx, actor)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range ending {
+		out = append(out, pages.NeedView{State: "expiring", Text: "The client secret for " + providerName(k.Provider) + " " + lower(secretEnds(*k.SecretEndsAt, p.Now())), At: *k.SecretEndsAt, Act: "Change it", URL: "/connectors/" + k.ApplicationID.String() + "/" + k.Provider})
+	}
 	if actor.May(models.ManageKeys) {
 		keys, err := p.Access.Keys(ctx, actor, models.ApplicationID{})
 		if err != nil {

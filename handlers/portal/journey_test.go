@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/fault"
@@ -222,6 +223,18 @@ func TestApplicationAndConnectorPages(t *testing.T) {
 	b.post("/connectors/"+w.app.ID.String()+"/google/edit", "client_id", "id.apps.example", "client_secret", "hush-hush").goes()
 	if r := b.get("/connectors/" + w.app.ID.String() + "/google").is(200); strings.Contains(r.text, "hush-hush") {
 		t.Error("the client secret is on the page")
+	}
+	google := "/connectors/" + w.app.ID.String() + "/google"
+	b.get(google+"/edit").is(200).shows("setup-steps", "Google Auth Platform")
+	b.post(google+"/edit", "client_id", "id.apps.example", "secret_ends", "soon").is(unprocessable).shows("error-secret_ends", "2027-01-31")
+	b.post(google+"/edit", "client_id", "id.apps.example", "client_secret", "hush-hush-two", "secret_ends", time.Now().AddDate(0, 0, 20).Format(time.DateOnly)).goes()
+	if r := b.get(google).is(200).shows("secrets", "Before it"); !strings.Contains(r.text, "Ends in 19 days") && !strings.Contains(r.text, "Ends in 20 days") || strings.Contains(r.text, "hush-hush") {
+		t.Error("the connector's page does not say when its secret ends, or shows it")
+	}
+	b.get("/").is(200).shows("needs", "client secret for Google")
+	b.post(google + "/end-secret-before").goes()
+	if r := b.get(google).is(200); strings.Contains(r.text, "Before it") {
+		t.Error("the secret before is still there")
 	}
 	b.get("/connectors/" + w.app.ID.String() + "/nonsense/edit").is(http.StatusNotFound)
 }

@@ -103,6 +103,8 @@ func (p *Portal) routes() []web.Route {
 		{Method: "GET", Path: "/connectors/:application/:provider", Permission: models.ReadConnectors, Handler: p.connectorShow},
 		{Method: "GET", Path: "/connectors/:application/:provider/edit", Permission: models.WriteConnectors, Handler: p.connectorEditForm},
 		{Method: "POST", Path: "/connectors/:application/:provider/edit", Permission: models.WriteConnectors, Handler: p.connectorEdit},
+		{Method: "POST", Path: "/connectors/:application/:provider/check", Permission: models.WriteConnectors, Handler: p.connectorCheck},
+		{Method: "POST", Path: "/connectors/:application/:provider/end-secret-before", Permission: models.WriteConnectors, Handler: p.connectorEndSecretBefore},
 		{Method: "GET", Path: "/api-keys", Permission: models.ManageKeys, Handler: p.keyList},
 		{Method: "GET", Path: "/api-keys/new", Permission: models.ManageKeys, Handler: p.keyCreateForm},
 		{Method: "POST", Path: "/api-keys", Permission: models.ManageKeys, Handler: p.keyCreate},

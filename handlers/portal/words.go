@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -156,4 +157,12 @@ func browserName(userAgent string) string {
 		}
 	}
 	return browser + system
+}
+
+// timeOf is a time that may be unknown, as views have it: zero.
+func timeOf(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
 }

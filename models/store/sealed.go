@@ -77,6 +77,11 @@ func (t *Tx) SealedFields(tenant models.TenantID, kind, id string) ([]string, er
 	return fields, wrap(err)
 }
 
+// DeleteSealedField destroys one ciphertext. ErrNotFound: it was not there.
+func (t *Tx) DeleteSealedField(tenant models.TenantID, kind, id, field string) error {
+	return changed(t.db.Exec(`DELETE FROM sealed WHERE tenant_id = ? AND owner_kind = ? AND owner_id = ? AND field = ?`, tenant, kind, id, field))
+}
+
 // DeleteSealed destroys every ciphertext of an owner and says how many there were. None is no error.
 func (t *Tx) DeleteSealed(tenant models.TenantID, kind, id string) (int, error) {
 	done := t.db.Exec(`DELETE FROM sealed WHERE tenant_id = ? AND owner_kind = ? AND owner_id = ?`, tenant, kind, id)

@@ -33,7 +33,6 @@ type Client struct {
 
 var (
 	errAuthRequest = fault.New(fault.Internal, "auth_request", "")
-	errClient      = fault.New(fault.Upstream, "provider_client_refused", "The provider does not accept this installation's client id or secret. An administrator has to check the connector.")
 	errProvider    = fault.New(fault.Upstream, "provider_unavailable", "The provider did not answer as it should. Try again in a few minutes.")
 )
 
@@ -153,7 +152,26 @@ func (c *Client) Identity(ctx context.Context, access secret.Text, v any) error 
 	return nil
 }
 
+// post sends a form in our name. During a change of client secrets the provider may know only one of the two yet, or not any more: the other is tried as well.
+// A refused client costs nothing: code and token are looked at after it (RFC 6749 section 4.1.3).
 func (c *Client) post(ctx context.Context, endpoint string, app provider.App, form url.Values) (status int, after time.Duration, body []byte, err error) {
+	status, after, body, err = c.postAs(ctx, endpoint, app, form)
+	if err != nil || app.SecretBefore.Empty() || status != http.StatusBadRequest && status != http.StatusUnauthorized {
+		return status, after, body, err
+	}
+	if code, _ := words(body, form); !clientRefused(code) {
+		return status, after, body, nil
+	}
+	app.ClientSecret = app.SecretBefore
+	return c.postAs(ctx, endpoint, app, form)
+}
+
+// clientRefused says whether an error code is about us, not about what we presented (RFC 6749 section 5.2).
+func clientRefused(code string) bool {
+	return code == "invalid_client" || code == "unauthorized_client"
+}
+
+func (c *Client) postAs(ctx context.Context, endpoint string, app provider.App, form url.Values) (status int, after time.Duration, body []byte, err error) {
 	if !c.Basic {
 		form.Set("client_id", app.ClientID)
 		if !app.ClientSecret.Empty() {
@@ -198,8 +216,8 @@ func (c *Client) refusal(status int, after time.Duration, body []byte, form url.
 			description = code
 		}
 		return provider.InvalidGrant(description)
-	case code == "invalid_client" || code == "unauthorized_client":
-		return errClient.Because(errors.New(code))
+	case clientRefused(code):
+		return provider.ErrAppRefused.Because(errors.New(code))
 	}
 	return errProvider.Because(errors.New(strings.TrimSpace(strconv.Itoa(status) + " " + code)))
 }

@@ -119,3 +119,51 @@ func TestAuthURLDemandsStateAndChallenge(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretBefore: while a client secret is being changed, whichever of the two the provider knows is used, and a refused grant is not asked about twice.
+func TestSecretBefore(t *testing.T) {
+	changing := app
+	changing.SecretBefore = secret.New("canary-secret-before")
+	for name, c := range map[string]struct {
+		knows  string // the one secret that the provider takes
+		basic  bool
+		grant  bool // whether it takes the refresh token
+		code   string
+		posted int
+	}{
+		"the new one is known":               {"canary-client-secret", false, true, "", 1},
+		"not yet":                            {"canary-secret-before", false, true, "", 2},
+		"not yet, in a header":               {"canary-secret-before", true, true, "", 2},
+		"neither":                            {"another", false, true, "provider_client_refused", 2},
+		"the new one, but the grant is over": {"canary-client-secret", false, false, "invalid_grant", 1},
+		"the one before, the grant is over":  {"canary-secret-before", false, false, "invalid_grant", 2},
+	} {
+		posted := 0
+		c2 := client(t, func(w http.ResponseWriter, r *http.Request) {
+			posted++
+			got := r.FormValue("client_secret")
+			if c.basic {
+				_, got, _ = r.BasicAuth()
+			}
+			switch {
+			case got != c.knows:
+				w.WriteHeader(401)
+				_, _ = fmt.Fprint(w, `{"error":"invalid_client"}`)
+			case !c.grant:
+				w.WriteHeader(400)
+				_, _ = fmt.Fprint(w, `{"error":"invalid_grant"}`)
+			default:
+				_, _ = fmt.Fprint(w, `{"access_token":"x","token_type":"bearer","expires_in":3600}`)
+			}
+		})
+		c2.Basic = c.basic
+		_, err := c2.Refresh(context.Background(), changing, secret.New(canary))
+		code := ""
+		if f, ok := fault.As(err); ok {
+			code = f.Code
+		}
+		if code != c.code || posted != c.posted {
+			t.Errorf("%s: %q after %d requests (%v)", name, code, posted, err)
+		}
+	}
+}
