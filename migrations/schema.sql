@@ -507,6 +507,14 @@ CREATE TABLE public.connectors (
     scopes text[] DEFAULT '{}'::text[] NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    secret_at timestamp with time zone,
+    secret_ends_at timestamp with time zone,
+    secret_before_at timestamp with time zone,
+    checked_at timestamp with time zone,
+    check_outcome text DEFAULT ''::text NOT NULL,
+    check_before text DEFAULT ''::text NOT NULL,
+    CONSTRAINT connectors_check_before_check CHECK ((check_before = ANY (ARRAY[''::text, 'accepted'::text, 'refused'::text, 'no_answer'::text]))),
+    CONSTRAINT connectors_check_outcome_check CHECK ((check_outcome = ANY (ARRAY[''::text, 'accepted'::text, 'refused'::text, 'no_answer'::text]))),
     CONSTRAINT connectors_provider_check CHECK ((provider ~ '^[a-z][a-z-]{1,30}$'::text))
 );
 
