@@ -121,6 +121,15 @@ func (id ID[N]) String() string {
 	return string(out[:])
 }
 
+// At is the millisecond in which the id was made.
+func (id ID[N]) At() time.Time {
+	var ms int64
+	for _, b := range id[:6] {
+		ms = ms<<8 | int64(b)
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
 // IsZero says whether the id names nothing.
 func (id ID[N]) IsZero() bool { return id == ID[N]{} }
 

@@ -31,6 +31,8 @@ const (
 type Filter struct {
 	Verdict, Reason, Source string
 	Webhook                 models.WebhookID
+	Endpoint                models.EndpointID
+	EventType               string
 	Tenant                  models.TenantID
 	Since, Until            time.Time
 	Search                  string // an event's id, the whole of it
@@ -46,7 +48,7 @@ type Page struct {
 
 // scoped runs fn where the actor may look, with the query narrowed to what they may see.
 func (s *Service) scoped(ctx context.Context, actor models.Actor, f Filter, fn func(*store.Tx, store.VerificationQuery) error) error {
-	q := store.VerificationQuery{Verdict: f.Verdict, Reason: f.Reason, Source: f.Source, Webhook: f.Webhook, Tenant: f.Tenant,
+	q := store.VerificationQuery{Verdict: f.Verdict, Reason: f.Reason, Source: f.Source, Webhook: f.Webhook, Endpoint: f.Endpoint, EventType: strings.TrimSpace(f.EventType), Tenant: f.Tenant,
 		EventID: strings.TrimSpace(f.Search), Since: f.Since, Until: f.Until}
 	run := func(tx *store.Tx) error { return fn(tx, q) }
 	switch {
@@ -124,16 +126,30 @@ func (s *Service) Find(ctx context.Context, actor models.Actor, id models.Verifi
 	return row, err
 }
 
-// Count is how often a reason was given on one day.
+// Count is how often a reason was given in one hour or day.
 type Count struct {
-	Day     time.Time // midnight, UTC
+	At      time.Time // its beginning, UTC
 	Verdict string
 	Reason  string
 	Count   int
 }
 
-// Counts counts, calls without a row of their own included, per day and reason, the oldest day first; days without calls are left out. The window is the last 30 days where Since is
-// zero, and 92 days at most.
+// The steps of Counts.
+const (
+	hourly = "hour"
+	daily  = "day"
+)
+
+// Step is how long each count of a window lasts: hours up to two days, else days.
+func Step(window time.Duration) time.Duration {
+	if window > 0 && window <= 48*time.Hour {
+		return time.Hour
+	}
+	return 24 * time.Hour
+}
+
+// Counts counts, calls without a row of their own included, per hour or day (see Step) and reason, the oldest first; where nothing came, nothing is listed. The window is
+// the last 30 days where Since is zero, and 92 days at most; it is taken in whole hours. A filter by an event's id is answered with nothing.
 func (s *Service) Counts(ctx context.Context, actor models.Actor, f Filter) ([]Count, error) {
 	if f.Until.IsZero() {
 		f.Until = s.now().Add(time.Second)
@@ -144,37 +160,32 @@ func (s *Service) Counts(ctx context.Context, actor models.Actor, f Filter) ([]C
 	if f.Since.After(f.Until) || f.Until.Sub(f.Since) > maxWindow {
 		return nil, errWindow
 	}
-	var out []Count
+	step := daily
+	if Step(f.Until.Sub(f.Since)) == time.Hour {
+		step = hourly
+	}
+	sums := map[Count]int{}
 	err := s.scoped(ctx, actor, f, func(tx *store.Tx, q store.VerificationQuery) error {
-		rows, err := tx.VerificationCounts(q)
-		out = make([]Count, len(rows))
-		for i, r := range rows {
-			out[i] = Count{Day: r.Day.UTC(), Verdict: r.Verdict, Reason: r.Reason, Count: r.Count}
-		}
+		clear(sums)
+		rows, err := tx.VerificationCounts(q, step)
 		if err != nil {
 			return err
 		}
-		rows, err = tx.RefusalCounts(q)
-		for _, r := range rows {
-			out = added(out, Count{Day: r.Day.UTC(), Verdict: r.Verdict, Reason: r.Reason, Count: r.Count})
+		beyond, err := tx.RefusalCounts(q, step)
+		for _, r := range append(rows, beyond...) {
+			sums[Count{At: r.At.UTC(), Verdict: r.Verdict, Reason: r.Reason}] += r.Count
 		}
 		return err
 	})
-	slices.SortStableFunc(out, func(a, b Count) int {
-		return cmp.Or(a.Day.Compare(b.Day), cmp.Compare(a.Verdict, b.Verdict), cmp.Compare(a.Reason, b.Reason))
+	out := make([]Count, 0, len(sums))
+	for c, n := range sums {
+		c.Count = n
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b Count) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Verdict, b.Verdict), cmp.Compare(a.Reason, b.Reason))
 	})
 	return out, err
-}
-
-// added adds c to the count of its day and reason.
-func added(counts []Count, c Count) []Count {
-	for i := range counts {
-		if counts[i].Day.Equal(c.Day) && counts[i].Verdict == c.Verdict && counts[i].Reason == c.Reason {
-			counts[i].Count += c.Count
-			return counts
-		}
-	}
-	return append(counts, c)
 }
 
 // Export gives each row that the actor may see to each, the newest first, page by page: no connection is held while a slow reader takes them. It

@@ -3,11 +3,9 @@ package verifications
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
-	"time"
 
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
@@ -123,77 +121,6 @@ func callOf(header http.Header, kind string) Call {
 		call.Standard, call.IDs, call.Timestamps, call.Signatures = true, header.Values(standardID), header.Values(standardTimestamp), header.Values(standardSignature)
 	}
 	return call
-}
-
-// note writes the row, and for a genuine event that it was seen, in one transaction.
-func (s *Service) note(ctx context.Context, row models.Verification, signature []byte) (models.Verification, error) {
-	err := s.store.OnPlatform(ctx, "write the verification log", func(tx *store.Tx) error {
-		v := row
-		if err := s.place(tx, &v, signature); err != nil {
-			return err
-		}
-		v.LatencyUS = int(min(s.now().Sub(v.At).Microseconds(), int64(time.Hour/time.Microsecond)))
-		if err := tx.InsertVerification(v); err != nil {
-			return err
-		}
-		row = v
-		return nil
-	})
-	if err != nil {
-		return row, fmt.Errorf("write the verification log: %w", err)
-	}
-	return row, nil
-}
-
-// place says what only the database knows: whether the event was seen before, whose it is, whether the signature is that of another body.
-func (s *Service) place(tx *store.Tx, v *models.Verification, signature []byte) error {
-	if v.EndpointID == nil || signature == nil {
-		return nil
-	}
-	scope := [16]byte(*v.EndpointID)
-	if v.WebhookID != nil {
-		scope = *v.WebhookID
-	}
-	digest := models.SignatureDigest(s.digestKey, scope, signature)
-	if v.Verdict == refused {
-		// A MAC alone cannot tell an altered body from a wrong secret. A signature that was genuine once can: its body was another one.
-		if v.Reason != WrongSecret {
-			return nil
-		}
-		known, err := tx.KnowsSignature(digest)
-		if known {
-			v.Reason = AlteredBody
-		}
-		return err
-	}
-	first, err := tx.NoteSeen(*v.EndpointID, v.EventID, v.At)
-	if err != nil {
-		return err
-	}
-	fresh, err := tx.NoteNewSignature(digest, v.At)
-	if err != nil {
-		return err
-	}
-	switch {
-	case v.Source == KindStandard && !fresh:
-		// Each attempt of a sender names its own time, so the same signature is the same call. It is answered like a duplicate: an event counts once.
-		v.Verdict, v.Reason = refused, Replayed
-	case !first:
-		v.Reason = Duplicate
-	}
-	if v.Source != selfKind {
-		return tx.MarkInboundSecretAccepted(*v.EndpointID, v.Generation, v.At)
-	}
-	event, err := models.ParseID[models.EventID](v.EventID)
-	if err != nil || v.WebhookID == nil {
-		return nil //nolint:nilerr // another sender's id: it is no event of ours
-	}
-	d, err := tx.DeliveryOfEvent(*v.WebhookID, event)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	v.TenantID = d.TenantID
-	return err
 }
 
 // within says whether the address is in one of the ranges, each a CIDR or a single address. What cannot be read lets nobody in.

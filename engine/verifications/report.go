@@ -78,7 +78,7 @@ func (s *Service) Report(ctx context.Context, actor models.Actor, id models.Webh
 				return err
 			}
 		}
-		return tx.InsertVerification(row)
+		return tx.InsertVerifications([]models.Verification{row})
 	})
 	if err != nil {
 		return row, fmt.Errorf("write a receiver's report: %w", err)

@@ -36,6 +36,7 @@ type Service struct {
 
 	lookups  *conveyor[models.EndpointID, source]
 	refusals *conveyor[refusal, struct{}]
+	notes    *conveyor[*noting, models.Verification]
 	quota    quota
 	reports  quota
 }
@@ -45,6 +46,7 @@ func New(c Config) *Service {
 	s := &Service{store: c.Store, safe: c.Safe, audit: c.Audit, digestKey: c.DigestKey, clock: c.Now, log: c.Logger, quota: quota{most: rowsPerMinute}, reports: quota{most: reportsPerMinute}}
 	s.lookups = &conveyor[models.EndpointID, source]{work: s.lookup}
 	s.refusals = &conveyor[refusal, struct{}]{work: s.count}
+	s.notes = &conveyor[*noting, models.Verification]{work: s.write}
 	return s
 }
 
@@ -86,7 +88,7 @@ func (w *pruneWorker) Work(ctx context.Context, _ *river.Job[prune]) error {
 				return err
 			}
 			most = max(events, signatures)
-			return tx.ForgetRefusals(s.now().Add(-countsFor))
+			return errors.Join(tx.ForgetRefusals(s.now().Add(-countsFor)), tx.ForgetHours(s.now().Add(-countsFor)))
 		})
 		if err != nil {
 			return fmt.Errorf("prune: %w", err)

@@ -185,8 +185,8 @@ func listAndCount(t *testing.T, w *world) {
 	sum := 0
 	for _, c := range counts {
 		sum += c.Count
-		if c.Day != c.Day.Truncate(24*time.Hour) || time.Since(c.Day) > 48*time.Hour {
-			t.Errorf("a count for %s", c.Day)
+		if c.At != c.At.Truncate(24*time.Hour) || time.Since(c.At) > 48*time.Hour {
+			t.Errorf("a count for %s", c.At)
 		}
 	}
 	total += w.count(`SELECT COALESCE(sum(count), 0) FROM verification_counts`)

@@ -107,7 +107,7 @@ func (p *Portal) verdictChart(counts []verifications.Count) ui.ChartView {
 	for _, day := range lastDays(p.Now(), 30) {
 		bar := ui.BarView{Label: day.Format("2 Jan"), Values: []int{0, 0}}
 		for _, n := range counts {
-			if sameDay(n.Day, day) {
+			if sameDay(n.At, day) {
 				if n.Verdict == "accepted" {
 					bar.Values[0] += n.Count
 				} else {

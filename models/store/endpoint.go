@@ -1,6 +1,9 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/postern-mail/postern/models"
@@ -82,10 +85,23 @@ func (t *Tx) ChangeInboundSecret(s models.InboundSecret) error {
 	}))
 }
 
-// MarkInboundSecretAccepted notes that a genuine call was signed with this generation; at most once in ten seconds, as it is one row for all calls.
-func (t *Tx) MarkInboundSecretAccepted(endpoint models.EndpointID, generation int, at time.Time) error {
-	return wrap(t.db.Exec(`UPDATE inbound_secrets SET last_accepted_at = ? WHERE endpoint_id = ? AND generation = ? AND (last_accepted_at IS NULL OR last_accepted_at < ?)`,
-		at, endpoint, generation, at.Add(-healthGrain)).Error)
+// MarkInboundSecretsAccepted notes that genuine calls were signed with these generations; at most once in ten seconds each, as it is one row for all calls.
+func (t *Tx) MarkInboundSecretsAccepted(used map[Used]time.Time) error {
+	order := make([]Used, 0, len(used))
+	for u := range used {
+		order = append(order, u)
+	}
+	slices.SortFunc(order, func(a, b Used) int {
+		return cmp.Or(bytes.Compare(a.Endpoint[:], b.Endpoint[:]), cmp.Compare(a.Generation, b.Generation))
+	})
+	for _, u := range order {
+		at := used[u]
+		if err := t.db.Exec(`UPDATE inbound_secrets SET last_accepted_at = ? WHERE endpoint_id = ? AND generation = ? AND (last_accepted_at IS NULL OR last_accepted_at < ?)`,
+			at, u.Endpoint, u.Generation, at.Add(-healthGrain)).Error; err != nil {
+			return wrap(err)
+		}
+	}
+	return nil
 }
 
 // SpentInboundSecrets lists secrets that ended before the time, and all of endpoints that are disabled.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -37,6 +38,7 @@ type Store struct {
 	orm           *gorm.DB
 	jobs          *pgxpool.Pool
 	scopeKey      []byte
+	shard         int16 // drawn at the start: sums that several processes add to are kept apart by it
 	now           func() time.Time
 	log           *slog.Logger
 }
@@ -53,7 +55,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{now: c.Now, log: c.Logger, scopeKey: derive(c.Secret, "scope key")}
+	s := &Store{now: c.Now, log: c.Logger, scopeKey: derive(c.Secret, "scope key"), shard: int16(rand.IntN(1 << 15))}
 	if s.app, err = openRole(c, names.app, derivePassword(c.Secret, "app")); err != nil {
 		return nil, err
 	}

@@ -34,9 +34,13 @@ const tries = 3
 
 // Tx is one transaction in one scope. It must not outlive the function it is given to, nor be used by two goroutines.
 type Tx struct {
-	db  *gorm.DB
-	sql *sql.Tx
+	db    *gorm.DB
+	sql   *sql.Tx
+	shard int16
 }
+
+// ctx is the context that the transaction began with.
+func (t *Tx) ctx() context.Context { return t.db.Statement.Context }
 
 // SQL gives the transaction to the job queue, which writes its rows in it.
 func (t *Tx) SQL() *sql.Tx { return t.sql }
@@ -97,7 +101,7 @@ func (s *Store) once(ctx context.Context, db *sql.DB, kind, id string, fn func(*
 	}
 	orm := s.orm.Session(&gorm.Session{NewDB: true, Context: ctx})
 	orm.Statement.ConnPool = tx
-	if err := fn(&Tx{db: orm, sql: tx}); err != nil {
+	if err := fn(&Tx{db: orm, sql: tx, shard: s.shard}); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {

@@ -13,6 +13,8 @@ type VerificationQuery struct {
 	Application models.ApplicationID
 	Tenant      models.TenantID
 	Webhook     models.WebhookID
+	Endpoint    models.EndpointID
+	EventType   string
 	Verdict     string
 	Reason      string
 	Source      string
@@ -24,9 +26,9 @@ type VerificationQuery struct {
 	Limit       int
 }
 
-// VerificationCount is how often a reason was given on one day (UTC).
+// VerificationCount is how often a reason was given in one hour or day (UTC).
 type VerificationCount struct {
-	Day     time.Time `gorm:"column:day"`
+	At      time.Time `gorm:"column:at"`
 	Verdict string    `gorm:"column:verdict"`
 	Reason  string    `gorm:"column:reason"`
 	Count   int       `gorm:"column:count"`
@@ -41,16 +43,23 @@ func (t *Tx) Verifications(q VerificationQuery) ([]models.Verification, error) {
 	return all[models.Verification](query.Order("at DESC, id DESC").Limit(q.Limit))
 }
 
-// Verification reads one row of the log.
+// Verification reads one row of the log. An id names the millisecond of its row (RFC 9562 section 5.7), so only one part of the log is asked.
 func (t *Tx) Verification(id models.VerificationID) (models.Verification, error) {
-	return one[models.Verification](t.db.Table("verifications").Where("id = ?", id))
+	at := id.At()
+	return one[models.Verification](t.db.Table("verifications").Where("id = ? AND at >= ? AND at < ?", id, at, at.Add(time.Millisecond)))
 }
 
-// VerificationCounts counts the log per day, verdict and reason. Since bounds what it reads: the caller must set it.
-func (t *Tx) VerificationCounts(q VerificationQuery) ([]VerificationCount, error) {
-	return all[VerificationCount](narrowVerifications(t.db.Table("verifications"), q).
-		Select("date_trunc('day', at, 'UTC') AS day, verdict, reason, count(*) AS count").
-		Group("1, 2, 3").Order("1, 2, 3"))
+// VerificationCounts counts the log per hour or day (step), verdict and reason, from the sums that are kept of it. Since and Until are taken down and up
+// to whole hours. An event's id narrows to nothing: the sums know no events.
+func (t *Tx) VerificationCounts(q VerificationQuery, step string) ([]VerificationCount, error) {
+	if q.EventID != "" {
+		return []VerificationCount{}, nil
+	}
+	q.Since = q.Since.Truncate(time.Hour)
+	query := narrowBy(t.db.Table("verification_hours"), q, "hour")
+	// Sums over everything below the application are rows of their own. A tenant is shown none of them.
+	query = query.Where("total = ?", q.Tenant.IsZero() && q.Endpoint.IsZero() && q.Webhook.IsZero() && q.EventType == "")
+	return all[VerificationCount](query.Select("date_trunc(?, hour, 'UTC') AS at, verdict, reason, sum(count)::bigint AS count", step).Group("1, 2, 3").Order("1, 2, 3"))
 }
 
 func narrowVerifications(query *gorm.DB, q VerificationQuery) *gorm.DB {
@@ -67,6 +76,12 @@ func narrowBy(query *gorm.DB, q VerificationQuery, at string) *gorm.DB {
 	}
 	if !q.Webhook.IsZero() {
 		query = query.Where("webhook_id = ?", q.Webhook)
+	}
+	if !q.Endpoint.IsZero() {
+		query = query.Where("endpoint_id = ?", q.Endpoint)
+	}
+	if q.EventType != "" {
+		query = query.Where("event_type = ? AND event_type <> ''", q.EventType)
 	}
 	if q.Verdict != "" {
 		query = query.Where("verdict = ?", q.Verdict)
@@ -89,26 +104,6 @@ func narrowBy(query *gorm.DB, q VerificationQuery, at string) *gorm.DB {
 	return query
 }
 
-// InsertVerification adds one row to the log.
-func (t *Tx) InsertVerification(v models.Verification) error {
-	if v.Digest == nil {
-		v.Digest = []byte{}
-	}
-	return wrap(t.db.Table("verifications").Create(&v).Error)
-}
-
-// NoteSeen records that an event came in at an endpoint. It says false when it had come before.
-func (t *Tx) NoteSeen(endpoint models.EndpointID, event string, at time.Time) (bool, error) {
-	done := t.db.Exec("INSERT INTO inbound_seen (endpoint_id, event_id, seen_at) VALUES (?, ?, ?) ON CONFLICT (endpoint_id, event_id) DO NOTHING", endpoint, event, at)
-	return done.RowsAffected == 1, wrap(done.Error)
-}
-
-// NoteNewSignature is NoteSignature that says whether the signature is seen for the first time.
-func (t *Tx) NoteNewSignature(digest []byte, at time.Time) (bool, error) {
-	done := t.db.Exec("INSERT INTO known_signatures (seen_at, digest) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING", at, digest)
-	return done.RowsAffected == 1, wrap(done.Error)
-}
-
 // AddRefusals adds to what was counted of this reason, endpoint and minute.
 func (t *Tx) AddRefusals(c models.RefusalCount) error {
 	return wrap(t.db.Exec(`INSERT INTO verification_counts AS v (minute, endpoint_id, reason, source, application_id, tenant_id, webhook_id, count, last_at)
@@ -122,15 +117,15 @@ func (t *Tx) Refusals(q VerificationQuery) ([]models.RefusalCount, error) {
 	return all[models.RefusalCount](narrowRefusals(t.db.Table("verification_counts"), q).Order("minute DESC, endpoint_id, reason").Limit(q.Limit))
 }
 
-// RefusalCounts counts per day what was counted beyond the log's rows.
-func (t *Tx) RefusalCounts(q VerificationQuery) ([]VerificationCount, error) {
+// RefusalCounts counts per hour or day (step) what was counted beyond the log's rows.
+func (t *Tx) RefusalCounts(q VerificationQuery, step string) ([]VerificationCount, error) {
 	return all[VerificationCount](narrowRefusals(t.db.Table("verification_counts"), q).
-		Select("date_trunc('day', minute, 'UTC') AS day, 'refused' AS verdict, reason, sum(count)::bigint AS count").
+		Select("date_trunc(?, minute, 'UTC') AS at, 'refused' AS verdict, reason, sum(count)::bigint AS count", step).
 		Group("1, 2, 3").Order("1, 2, 3"))
 }
 
 func narrowRefusals(query *gorm.DB, q VerificationQuery) *gorm.DB {
-	if q.EventID != "" || q.Verdict != "" && q.Verdict != "refused" {
+	if q.EventID != "" || q.EventType != "" || q.Verdict != "" && q.Verdict != "refused" {
 		return query.Where("false")
 	}
 	if !q.Since.IsZero() {
@@ -144,13 +139,6 @@ func narrowRefusals(query *gorm.DB, q VerificationQuery) *gorm.DB {
 func (t *Tx) NoteSignature(digest []byte, at time.Time) error {
 	// seen_at first: gorm takes bytes right after a parenthesis for a list and spreads them.
 	return wrap(t.db.Exec("INSERT INTO known_signatures (seen_at, digest) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING", at, digest).Error)
-}
-
-// KnowsSignature says whether a signature with this digest was genuine once.
-func (t *Tx) KnowsSignature(digest []byte) (bool, error) {
-	var known bool
-	err := t.db.Raw("SELECT EXISTS (SELECT FROM known_signatures WHERE digest = ?)", digest).Scan(&known).Error
-	return known, wrap(err)
 }
 
 // ForgetSeen removes what was seen before the time, at most limit rows of it, and says how many went.
