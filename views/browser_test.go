@@ -74,7 +74,7 @@ func browser(t *testing.T) context.Context {
 	if err := chromedp.Do(ctx); err != nil { // starts the browser: its life must not hang on the time limit below
 		t.Fatal(err)
 	}
-	ctx, timeout := context.WithTimeout(ctx, 4*time.Minute)
+	ctx, timeout := context.WithTimeout(ctx, 20*time.Minute)
 	t.Cleanup(timeout)
 	return ctx
 }
