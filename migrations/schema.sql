@@ -971,6 +971,31 @@ ALTER TABLE ONLY public.verification_counts FORCE ROW LEVEL SECURITY;
 
 
 --
+-- Name: verification_hours; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.verification_hours (
+    hour timestamp with time zone NOT NULL,
+    shard smallint NOT NULL,
+    key bytea NOT NULL,
+    total boolean NOT NULL,
+    application_id uuid,
+    tenant_id uuid,
+    endpoint_id uuid,
+    webhook_id uuid,
+    source text NOT NULL,
+    event_type text NOT NULL,
+    verdict text NOT NULL,
+    reason text NOT NULL,
+    count bigint NOT NULL,
+    CONSTRAINT verification_hours_count_check CHECK ((count > 0))
+)
+WITH (fillfactor='50');
+
+ALTER TABLE ONLY public.verification_hours FORCE ROW LEVEL SECURITY;
+
+
+--
 -- Name: verifications; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1523,6 +1548,14 @@ ALTER TABLE ONLY public.verification_counts
 
 
 --
+-- Name: verification_hours verification_hours_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.verification_hours
+    ADD CONSTRAINT verification_hours_pkey PRIMARY KEY (hour, shard, key);
+
+
+--
 -- Name: verifications verifications_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1895,6 +1928,13 @@ CREATE INDEX verification_counts_of_application ON public.verification_counts US
 
 
 --
+-- Name: verification_counts_of_endpoint; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verification_counts_of_endpoint ON public.verification_counts USING btree (endpoint_id, minute DESC);
+
+
+--
 -- Name: verification_counts_of_tenant; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1902,10 +1942,45 @@ CREATE INDEX verification_counts_of_tenant ON public.verification_counts USING b
 
 
 --
--- Name: verifications_by_id; Type: INDEX; Schema: public; Owner: -
+-- Name: verification_counts_of_webhook; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_by_id ON ONLY public.verifications USING btree (id);
+CREATE INDEX verification_counts_of_webhook ON public.verification_counts USING btree (webhook_id, minute DESC) WHERE (webhook_id IS NOT NULL);
+
+
+--
+-- Name: verification_hours_by_type; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verification_hours_by_type ON public.verification_hours USING btree (event_type, hour) WHERE (event_type <> ''::text);
+
+
+--
+-- Name: verification_hours_of_endpoint; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verification_hours_of_endpoint ON public.verification_hours USING btree (endpoint_id, hour) WHERE (endpoint_id IS NOT NULL);
+
+
+--
+-- Name: verification_hours_of_tenant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verification_hours_of_tenant ON public.verification_hours USING btree (tenant_id, hour) WHERE (tenant_id IS NOT NULL);
+
+
+--
+-- Name: verification_hours_of_webhook; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verification_hours_of_webhook ON public.verification_hours USING btree (webhook_id, hour) WHERE (webhook_id IS NOT NULL);
+
+
+--
+-- Name: verification_hours_total; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verification_hours_total ON public.verification_hours USING btree (hour) WHERE total;
 
 
 --
@@ -1923,10 +1998,10 @@ CREATE INDEX verifications_by_source ON ONLY public.verifications USING btree (s
 
 
 --
--- Name: verifications_by_time; Type: INDEX; Schema: public; Owner: -
+-- Name: verifications_by_type; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_by_time ON ONLY public.verifications USING btree (at DESC, id DESC);
+CREATE INDEX verifications_by_type ON ONLY public.verifications USING btree (event_type, at DESC, id DESC) WHERE (event_type <> ''::text);
 
 
 --
@@ -1944,6 +2019,13 @@ CREATE INDEX verifications_of_application ON ONLY public.verifications USING btr
 
 
 --
+-- Name: verifications_of_endpoint; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_of_endpoint ON ONLY public.verifications USING btree (endpoint_id, at DESC, id DESC) WHERE (endpoint_id IS NOT NULL);
+
+
+--
 -- Name: verifications_of_event; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1954,14 +2036,28 @@ CREATE INDEX verifications_of_event ON ONLY public.verifications USING btree (ev
 -- Name: verifications_of_tenant; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_of_tenant ON ONLY public.verifications USING btree (tenant_id, at DESC, id DESC);
+CREATE INDEX verifications_of_tenant ON ONLY public.verifications USING btree (tenant_id, at DESC, id DESC) WHERE (tenant_id IS NOT NULL);
 
 
 --
 -- Name: verifications_of_webhook; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_of_webhook ON ONLY public.verifications USING btree (webhook_id, at DESC, id DESC);
+CREATE INDEX verifications_of_webhook ON ONLY public.verifications USING btree (webhook_id, at DESC, id DESC) WHERE (webhook_id IS NOT NULL);
+
+
+--
+-- Name: verifications_refused_at_endpoint; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_refused_at_endpoint ON ONLY public.verifications USING btree (endpoint_id, reason, at DESC, id DESC) WHERE ((verdict = 'refused'::text) AND (endpoint_id IS NOT NULL));
+
+
+--
+-- Name: verifications_refused_of_tenant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_refused_of_tenant ON ONLY public.verifications USING btree (tenant_id, at DESC, id DESC) WHERE ((verdict = 'refused'::text) AND (tenant_id IS NOT NULL));
 
 
 --
@@ -1972,10 +2068,17 @@ CREATE INDEX verifications_rest_application_id_at_id_idx ON public.verifications
 
 
 --
--- Name: verifications_rest_at_id_idx; Type: INDEX; Schema: public; Owner: -
+-- Name: verifications_rest_endpoint_id_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_rest_at_id_idx ON public.verifications_rest USING btree (at DESC, id DESC);
+CREATE INDEX verifications_rest_endpoint_id_at_id_idx ON public.verifications_rest USING btree (endpoint_id, at DESC, id DESC) WHERE (endpoint_id IS NOT NULL);
+
+
+--
+-- Name: verifications_rest_endpoint_id_reason_at_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_rest_endpoint_id_reason_at_id_idx ON public.verifications_rest USING btree (endpoint_id, reason, at DESC, id DESC) WHERE ((verdict = 'refused'::text) AND (endpoint_id IS NOT NULL));
 
 
 --
@@ -1986,10 +2089,10 @@ CREATE INDEX verifications_rest_event_id_at_id_idx ON public.verifications_rest 
 
 
 --
--- Name: verifications_rest_id_idx; Type: INDEX; Schema: public; Owner: -
+-- Name: verifications_rest_event_type_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_rest_id_idx ON public.verifications_rest USING btree (id);
+CREATE INDEX verifications_rest_event_type_at_id_idx ON public.verifications_rest USING btree (event_type, at DESC, id DESC) WHERE (event_type <> ''::text);
 
 
 --
@@ -2010,7 +2113,14 @@ CREATE INDEX verifications_rest_source_at_id_idx ON public.verifications_rest US
 -- Name: verifications_rest_tenant_id_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_rest_tenant_id_at_id_idx ON public.verifications_rest USING btree (tenant_id, at DESC, id DESC);
+CREATE INDEX verifications_rest_tenant_id_at_id_idx ON public.verifications_rest USING btree (tenant_id, at DESC, id DESC) WHERE (tenant_id IS NOT NULL);
+
+
+--
+-- Name: verifications_rest_tenant_id_at_id_idx1; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verifications_rest_tenant_id_at_id_idx1 ON public.verifications_rest USING btree (tenant_id, at DESC, id DESC) WHERE ((verdict = 'refused'::text) AND (tenant_id IS NOT NULL));
 
 
 --
@@ -2024,7 +2134,7 @@ CREATE INDEX verifications_rest_verdict_at_id_idx ON public.verifications_rest U
 -- Name: verifications_rest_webhook_id_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_rest_webhook_id_at_id_idx ON public.verifications_rest USING btree (webhook_id, at DESC, id DESC);
+CREATE INDEX verifications_rest_webhook_id_at_id_idx ON public.verifications_rest USING btree (webhook_id, at DESC, id DESC) WHERE (webhook_id IS NOT NULL);
 
 
 --
@@ -2035,10 +2145,17 @@ ALTER INDEX public.verifications_of_application ATTACH PARTITION public.verifica
 
 
 --
--- Name: verifications_rest_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+-- Name: verifications_rest_endpoint_id_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
 --
 
-ALTER INDEX public.verifications_by_time ATTACH PARTITION public.verifications_rest_at_id_idx;
+ALTER INDEX public.verifications_of_endpoint ATTACH PARTITION public.verifications_rest_endpoint_id_at_id_idx;
+
+
+--
+-- Name: verifications_rest_endpoint_id_reason_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.verifications_refused_at_endpoint ATTACH PARTITION public.verifications_rest_endpoint_id_reason_at_id_idx;
 
 
 --
@@ -2049,10 +2166,10 @@ ALTER INDEX public.verifications_of_event ATTACH PARTITION public.verifications_
 
 
 --
--- Name: verifications_rest_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+-- Name: verifications_rest_event_type_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
 --
 
-ALTER INDEX public.verifications_by_id ATTACH PARTITION public.verifications_rest_id_idx;
+ALTER INDEX public.verifications_by_type ATTACH PARTITION public.verifications_rest_event_type_at_id_idx;
 
 
 --
@@ -2081,6 +2198,13 @@ ALTER INDEX public.verifications_by_source ATTACH PARTITION public.verifications
 --
 
 ALTER INDEX public.verifications_of_tenant ATTACH PARTITION public.verifications_rest_tenant_id_at_id_idx;
+
+
+--
+-- Name: verifications_rest_tenant_id_at_id_idx1; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.verifications_refused_of_tenant ATTACH PARTITION public.verifications_rest_tenant_id_at_id_idx1;
 
 
 --
@@ -2761,6 +2885,13 @@ CREATE POLICY platform ON public.verification_counts TO postern_platform USING (
 
 
 --
+-- Name: verification_hours platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.verification_hours TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
 -- Name: verifications platform; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -2812,6 +2943,13 @@ CREATE POLICY scope ON public.audit_entries TO postern_app USING (((tenant_id = 
 --
 
 CREATE POLICY scope ON public.verification_counts TO postern_app USING (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application))));
+
+
+--
+-- Name: verification_hours scope; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY scope ON public.verification_hours TO postern_app USING (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application)))) WITH CHECK (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application))));
 
 
 --
@@ -2954,6 +3092,12 @@ ALTER TABLE public.token_families ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.verification_counts ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: verification_hours; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.verification_hours ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: verifications; Type: ROW SECURITY; Schema: public; Owner: -
@@ -3481,6 +3625,14 @@ GRANT SELECT ON TABLE public.token_families TO postern_platform;
 
 GRANT SELECT ON TABLE public.verification_counts TO postern_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.verification_counts TO postern_platform;
+
+
+--
+-- Name: TABLE verification_hours; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.verification_hours TO postern_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.verification_hours TO postern_platform;
 
 
 --
