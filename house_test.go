@@ -13,7 +13,7 @@ var (
 	words    = []string{"models", "engine/fault", "engine/email"}
 	tools    = []string{"models/store", "engine/dial", "engine/vault", "engine/sealed", "engine/provider", "engine/spool"}
 	keepers  = []string{"engine/audit", "engine/outbox", "engine/tokens"}
-	deeds    = []string{"engine/access", "engine/applications", "engine/tenants", "engine/grants", "engine/webhooks", "engine/verifications", "engine/mailbox", "engine/evidence"}
+	deeds    = []string{"engine/access", "engine/applications", "engine/tenants", "engine/grants", "engine/webhooks", "engine/verifications", "engine/mailbox", "engine/keys", "engine/evidence"}
 	doors    = []string{"handlers/portal", "handlers/consent", "handlers/v3", "handlers/inbound"}
 	skin     = []string{"views/ui", "views/layout", "views/pages", "views/consent"}
 	shared   = []string{"engine/email", "engine/fault", "engine/provider/imapmail", "engine/provider/oauth", "engine/provider/rfc5322"}
@@ -95,6 +95,7 @@ func foreigners() []foreign {
 		{"gorm.io/", nil, []string{"models/store"}, "all SQL is in models/store"},
 		{"github.com/a-h/templ", nil, []string{"views/*", "web", "handlers/*"}, "HTML is made by views and carried by web and doors"},
 		{"github.com/tink-crypto/", nil, []string{"engine/vault"}, "encryption has one place, so that a review has one place to read"},
+		{"gocloud.dev/", nil, []string{"engine/vault"}, "a key service is asked by the vault alone"},
 		{"os/exec", nil, []string{"models/store/cluster"}, "the program starts no other program, except its private Postgres"},
 		{"github.com/gorilla/", nil, []string{"web"}, "sessions are carried by web alone"},
 		{"github.com/go-webauthn/", nil, []string{"engine/access"}, "passkeys are checked in one place"},

@@ -15,6 +15,7 @@ import (
 	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/dial"
 	"github.com/postern-mail/postern/engine/grants"
+	"github.com/postern-mail/postern/engine/keys"
 	"github.com/postern-mail/postern/engine/mailbox"
 	"github.com/postern-mail/postern/engine/outbox"
 	"github.com/postern-mail/postern/engine/provider"
@@ -32,6 +33,7 @@ type Config struct {
 	DSN          string // of the owner; see store.Config
 	Installation Installation
 	KEK          vault.KEK
+	KEKSource    string   // where it is, in words; empty: a file
 	BaseURL      *url.URL // public address, without a path
 	Company      string   // who asks, on consent pages
 	Demo         bool     // sign-in links; webhooks over plain http where the guard lets them
@@ -55,6 +57,8 @@ type Engine struct {
 	Mailbox       *mailbox.Service
 	Webhooks      *webhooks.Service
 	Verifications *verifications.Service
+	Keys          *keys.Service
+	Vault         *vault.Vault
 
 	log *slog.Logger
 }
@@ -75,7 +79,11 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 
 func (e *Engine) wire(c Config) (err error) {
 	base := c.BaseURL.String()
-	safe := sealed.New(vault.New(c.KEK, c.Installation.ID, c.Now), c.Now)
+	e.Vault = vault.New(c.KEK, c.Installation.ID, c.Now)
+	safe := sealed.New(e.Vault, c.Now)
+	if c.KEKSource == "" {
+		c.KEKSource = "a file on this machine"
+	}
 	e.Audit = audit.New(e.Store, c.Now)
 	checkpoints, err := derive(c.Installation.Secret, "audit checkpoints")
 	if err != nil {
@@ -91,6 +99,7 @@ func (e *Engine) wire(c Config) (err error) {
 	if err != nil {
 		return err
 	}
+	e.Keys = keys.New(keys.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Outbox: out, Source: c.KEKSource, Now: c.Now, Log: c.Log})
 	e.Grants = grants.New(grants.Config{Store: e.Store, Audit: e.Audit, Outbox: out, Tokens: kept, Providers: c.Providers, BaseURL: base, Region: c.Installation.Region,
 		Company: c.Company, IDTokens: ed25519.NewKeyFromSeed(seed), Now: c.Now, Log: c.Log})
 	kept.Refused = e.Grants.Expired

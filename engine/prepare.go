@@ -79,3 +79,18 @@ func found(ctx context.Context, dsn string, kek vault.KEK, region string, at tim
 	}
 	return row, nil
 }
+
+// RewrapInstance puts the installation's own secret under the key-encryption key in use. It says false where it is already.
+func RewrapInstance(ctx context.Context, dsn string, v *vault.Vault) (bool, error) {
+	row, err := store.LoadInstance(ctx, dsn)
+	if err != nil {
+		return false, err
+	}
+	made, changed, err := v.Instance(vault.InstanceSecret{KEKID: row.KEKID, Wrapped: row.WrappedSecret, Canary: row.Canary})
+	if err != nil || !changed {
+		return false, err
+	}
+	before := row.WrappedSecret
+	row.KEKID, row.WrappedSecret, row.Canary = made.KEKID, made.Wrapped, made.Canary
+	return store.RewrapInstance(ctx, dsn, before, row)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -25,9 +26,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.Grants.Workers(workers)
 	e.Webhooks.Workers(workers)
 	e.Verifications.Workers(workers)
+	e.Keys.Workers(workers)
 	client, err := river.NewClient(riverpgxv5.New(e.Store.Jobs()), &river.Config{
 		RescueStuckJobsAfter: stuck,
-		Schema:               store.JobsSchema, Workers: workers, Logger: slog.New(warnings{e.log.Handler()}), PeriodicJobs: e.Verifications.Periodic(), FetchCooldown: 10 * time.Millisecond,
+		Schema:               store.JobsSchema, Workers: workers, Logger: slog.New(warnings{e.log.Handler()}), PeriodicJobs: slices.Concat(e.Verifications.Periodic(), e.Keys.Periodic()), FetchCooldown: 10 * time.Millisecond,
 		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 20}, webhooks.Queue: {MaxWorkers: 50}},
 	})
 	if err != nil {

@@ -38,6 +38,10 @@ type (
 	endpointNoun     struct{}
 	verificationNoun struct{}
 	auditNoun        struct{}
+	rotationNoun     struct{}
+	passNoun         struct{}
+	packNoun         struct{}
+	documentNoun     struct{}
 )
 
 // The ids, one type a noun.
@@ -65,6 +69,10 @@ type (
 	EndpointID      = ID[endpointNoun]
 	VerificationID  = ID[verificationNoun]
 	AuditID         = ID[auditNoun]
+	RotationID      = ID[rotationNoun]
+	PassID          = ID[passNoun]
+	PackID          = ID[packNoun]
+	DocumentID      = ID[documentNoun]
 )
 
 // PlatformSpace is the tenant id under which the platform's own secrets are sealed: connector and webhook secrets belong

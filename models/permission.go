@@ -30,7 +30,11 @@ const (
 	ReadReceipts      Permission = "receipts.read"
 	ManageKeys        Permission = "keys.manage"
 	ManageMembers     Permission = "members.manage"
-	ReadAccount       Permission = "account.read" // one's own passkeys and sessions; every member has it
+	RotateKeys        Permission = "keys.rotate"    // data keys, under which everything is sealed
+	WriteEvidence     Permission = "evidence.write" // make evidence packs, attach documents
+	ReadEvidence      Permission = "evidence.read"  // download evidence packs
+	ManagePasses      Permission = "passes.manage"  // guest passes
+	ReadAccount       Permission = "account.read"   // one's own passkeys and sessions; every member has it
 )
 
 // keyPermissions is the list behind KeyPermissions.
@@ -67,7 +71,7 @@ func Roles() []Role { return []Role{Owner, Admin, Support, Reviewer, Customer} }
 func (r Role) Permissions() []Permission {
 	look := []Permission{ReadAccount, ReadGrants, ReadReceipts, ReadAudit, ReadVerifications, ReadSecurity}
 	support := append(slices.Clone(look), ReadTenants, WriteTenants, WriteGrants, RevokeGrants, DeleteGrants, ReadWebhooks, WriteWebhooks)
-	admin := append(slices.Clone(support), ReadApps, WriteApps, ReadConnectors, WriteConnectors, ManageKeys, ManageMembers)
+	admin := append(slices.Clone(support), ReadApps, WriteApps, ReadConnectors, WriteConnectors, ManageKeys, ManageMembers, RotateKeys, WriteEvidence, ReadEvidence, ManagePasses)
 	switch r {
 	case Owner, Admin:
 		return admin

@@ -31,7 +31,7 @@ var constructors = map[string]any{
 	"VerificationList": pages.VerificationList, "VerificationShow": pages.VerificationShow, "AuditList": pages.AuditList, "AuditShow": pages.AuditShow,
 	"ApplicationList": pages.ApplicationList, "ApplicationShow": pages.ApplicationShow, "ConnectorList": pages.ConnectorList, "ConnectorShow": pages.ConnectorShow,
 	"ConnectorEdit": pages.ConnectorEdit, "APIKeyList": pages.APIKeyList, "APIKeyCreate": pages.APIKeyCreate, "Revoke": pages.Revoke, "MemberList": pages.MemberList,
-	"MemberInvite": pages.MemberInvite, "MemberShow": pages.MemberShow, "Account": pages.Account, "Security": pages.Security, "Settings": pages.Settings, "Search": pages.Search,
+	"MemberInvite": pages.MemberInvite, "MemberShow": pages.MemberShow, "Account": pages.Account, "Security": pages.Security, "Report": pages.Report, "Settings": pages.Settings, "Search": pages.Search,
 	"Begin": consent.Begin, "Password": consent.Password, "Partial": consent.Partial, "WrongAccount": consent.WrongAccount, "Done": consent.Done, "End": consent.End, "Approval": consent.Approval,
 	"Error": layout.Error, "PlainError": layout.PlainError,
 }
@@ -58,6 +58,9 @@ func poisoned(kind reflect.Type, text string, depth int) reflect.Value {
 		for range 2 {
 			v.Set(reflect.Append(v, poisoned(kind.Elem(), text, depth+1)))
 		}
+	case kind.Kind() == reflect.Pointer:
+		v.Set(reflect.New(kind.Elem()))
+		v.Elem().Set(poisoned(kind.Elem(), text, depth+1))
 	case kind.Kind() == reflect.Struct:
 		for i := range kind.NumField() {
 			v.Field(i).Set(poisoned(kind.Field(i).Type, text, depth+1))

@@ -200,5 +200,5 @@ type sample struct {
 }
 
 func samples() []sample {
-	return append(append(portalSamples(), setupSamples()...), hostedSamples()...)
+	return append(append(append(portalSamples(), setupSamples()...), securitySamples()...), hostedSamples()...)
 }

@@ -46,6 +46,7 @@ type process struct {
 
 // extras is what the demo has beside the rest.
 type extras struct {
+	keySource  string // where the key-encryption key is; empty: a file
 	demo       bool
 	allow      []netip.Prefix                               // opened in the egress guard
 	connectors func(guard *dial.Guard) []provider.Connector // nil: none
@@ -128,7 +129,7 @@ func assemble(ctx context.Context, c *config, dsn string, kek vault.KEK, x extra
 		connectors = append(connectors, x.connectors(guard)...)
 	}
 	set := provider.NewSet(guard, connectors...)
-	e, err := engine.New(ctx, engine.Config{DSN: dsn, Installation: installation, KEK: kek, BaseURL: c.URL, Company: c.Company, Demo: x.demo, PlainHTTP: x.demo || c.URL.Scheme == "http",
+	e, err := engine.New(ctx, engine.Config{DSN: dsn, Installation: installation, KEK: kek, KEKSource: x.keySource, BaseURL: c.URL, Company: c.Company, Demo: x.demo, PlainHTTP: x.demo || c.URL.Scheme == "http",
 		Guard: guard, Providers: set, Addresses: c.EgressAddresses, Now: time.Now, Log: log})
 	if err != nil {
 		return nil, err
@@ -149,7 +150,7 @@ func (p *process) mount(x extras) {
 		Organization: p.installation.ID, Now: time.Now}).Web())
 	p.server.Mount(consent.New(consent.Config{Grants: e.Grants, Server: p.server, Company: c.Company, Region: c.Region, Demo: x.demo, Now: time.Now}).Web())
 	p.server.Mount(inbound.New(e.Verifications, p.log).Web())
-	p.server.Mount(portal.New(portal.Config{Access: e.Access, Applications: e.Applications, Tenants: e.Tenants, Grants: e.Grants, Webhooks: e.Webhooks, Verifications: e.Verifications,
+	p.server.Mount(portal.New(portal.Config{Access: e.Access, Applications: e.Applications, Tenants: e.Tenants, Grants: e.Grants, Webhooks: e.Webhooks, Verifications: e.Verifications, Keys: e.Keys,
 		Audit: e.Audit, AuditLog: e.AuditLog, Providers: p.providers, Server: p.server, Company: c.Company, Region: c.Region, Demo: x.demo, Now: time.Now}).Web())
 }
 

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -208,25 +209,35 @@ func openEngine(ctx context.Context, args []string, e env) (*engine.Engine, func
 	if c.URL == nil {
 		return nil, nil, configFaults{{"POSTERN_URL", "is not set", "set it to the address that people use, as for serve"}}
 	}
+	ng, _, end, err := openEngineWith(ctx, c, e)
+	return ng, end, err
+}
+
+// openEngineWith does the same with settings that were read, and gives the owner's address too. Without POSTERN_URL, links cannot be made.
+func openEngineWith(ctx context.Context, c *config, e env) (*engine.Engine, string, func(), error) {
 	log := logger(c, e)
-	kek, err := readKey(c)
+	kek, source, err := readKey(ctx, c)
 	if err != nil {
-		return nil, nil, err
+		return nil, "", nil, err
 	}
 	ctx, dsn, end, err := database(ctx, c, true, log)
 	if err != nil {
-		return nil, nil, err
+		return nil, "", nil, err
 	}
 	installation, err := engine.Prepare(ctx, dsn, kek, c.Region, c.AutoMigrate, time.Now, log)
 	if err != nil {
 		end()
-		return nil, nil, err
+		return nil, "", nil, err
 	}
-	ng, err := engine.New(ctx, engine.Config{DSN: dsn, Installation: installation, KEK: kek, BaseURL: c.URL, Company: c.Company,
+	base := c.URL
+	if base == nil {
+		base = &url.URL{Scheme: "https", Host: "localhost"}
+	}
+	ng, err := engine.New(ctx, engine.Config{DSN: dsn, Installation: installation, KEK: kek, KEKSource: source, BaseURL: base, Company: c.Company,
 		Guard: dial.New(dial.Config{}), Providers: provider.NewSet(nil), Now: time.Now, Log: log})
 	if err != nil {
 		end()
-		return nil, nil, err
+		return nil, "", nil, err
 	}
-	return ng, func() { _ = ng.Close(); end() }, nil
+	return ng, dsn, func() { _ = ng.Close(); end() }, nil
 }

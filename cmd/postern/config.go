@@ -30,6 +30,9 @@ type config struct {
 	Region          string // us or eu
 	Company         string
 	KeyFile         string
+	KeyURL          string // a key service, instead of KeyFile
+	KeyFileBefore   string
+	KeyURLBefore    string
 	TLSCert         string // with TLSKey: serve https ourselves
 	TLSKey          string
 	TrustedProxies  []netip.Prefix
@@ -119,7 +122,7 @@ func loadConfig(m mode, args, environ []string) (*config, error) {
 			value = s.defaultFor(m)
 		}
 		if value == "" {
-			if s.demanded && m == modeServe {
+			if s.demanded && m == modeServe && (s.instead == "" || given[s.instead] == "") {
 				faults = append(faults, configFault{s.name, "is not set", s.fix})
 			}
 			continue
@@ -235,6 +238,9 @@ func (c *config) settle(m mode, given map[string]string) (faults configFaults) {
 	}
 	if c.MetricsAddr != "" && c.MetricsAddr == c.Addr {
 		faults = append(faults, configFault{"POSTERN_METRICS_ADDR", "is the address that people use", "give the metrics a port of their own"})
+	}
+	if c.KeyFile != "" && c.KeyURL != "" {
+		faults = append(faults, configFault{"POSTERN_KEY_URL", "is set, and POSTERN_KEY_FILE too", "leave out one; the key of before goes to POSTERN_KEY_FILE_BEFORE or POSTERN_KEY_URL_BEFORE"})
 	}
 	if c.KeyFile != "" && m == modeServe { // the tools may be about to make it
 		if fault := checkKeyFile(c.KeyFile); fault != nil {

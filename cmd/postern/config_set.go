@@ -209,6 +209,17 @@ func setSMTPURL(c *config, value string) error {
 	return nil
 }
 
+func setKeyURL(field func(*config) *string) func(*config, string) error {
+	return func(c *config, value string) error {
+		u, err := url.Parse(value)
+		if err != nil || u.Scheme != "awskms" && u.Scheme != "hashivault" || u.User != nil {
+			return invalid{"is not the address of a key service that this build knows, or holds a password", "write it as awskms://ID?region=R, awskms:///ARN?region=R or hashivault://NAME"}
+		}
+		*field(c) = value
+		return nil
+	}
+}
+
 func setMailFrom(c *config, value string) error {
 	if _, err := mail.ParseAddress(value); err != nil {
 		return invalid{fmt.Sprintf("is no mail address: %q", value), "write it as postern@example.com or Postern <postern@example.com>"}

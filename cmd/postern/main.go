@@ -32,7 +32,7 @@ func commands() []command {
 		{"setup", "a one-time link with which an owner registers a passkey", setup},
 		{"audit", "the audit log: key, export a bundle, verify one offline", auditCommand},
 		{"webhook", "verify a captured webhook call, offline", webhook},
-		{"keys", "the key-encryption key: create, status", keys},
+		{"keys", "the keys: create, status, rotate, verify", keys},
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/postern-mail/postern/engine/fault"
-	"github.com/postern-mail/postern/engine/vault"
 	"github.com/postern-mail/postern/models"
 )
 
@@ -34,7 +33,7 @@ func serve(ctx context.Context, args []string, e env) int {
 		return fail(e, err)
 	}
 	log := logger(c, e)
-	kek, err := vault.ReadFileKEK(c.KeyFile)
+	kek, source, err := readKey(ctx, c)
 	if err != nil {
 		return fail(e, err)
 	}
@@ -43,7 +42,7 @@ func serve(ctx context.Context, args []string, e env) int {
 		return fail(e, err)
 	}
 	defer end()
-	p, err := assemble(ctx, c, dsn, kek, extras{}, log)
+	p, err := assemble(ctx, c, dsn, kek, extras{keySource: source}, log)
 	if err != nil {
 		return fail(e, err)
 	}

@@ -23,6 +23,7 @@ type setting struct {
 	demanded bool   // serve does not start without it
 	secret   bool   // never printed, and no flag: arguments are readable by every user of the machine
 	demoOnly bool
+	instead  string // another setting that does as well as a demanded one
 	doc      string
 	fix      string // what to do when a demanded one is missing
 	set      func(c *config, value string) error
@@ -67,8 +68,14 @@ func settings() []setting {
 		{name: "POSTERN_COMPANY", demo: "Harbor Desk", demanded: true, set: setCompany,
 			doc: "The company's name on consent pages.", fix: "set it to the name that your customers know you by"},
 		{name: "POSTERN_KEY_FILE", demanded: true, set: func(c *config, v string) error { c.KeyFile = v; return nil },
-			doc: "File with the key-encryption key; readable by Postern's user alone (mode 0600). Keep a copy apart from the database's backups: without it no stored credential can be opened.",
-			fix: "name the file of this installation, or make one with \"postern keys create\""},
+			doc: "File with the key-encryption key (or set `POSTERN_KEY_URL`); readable by Postern's user alone (mode 0600). Keep a copy apart from the database's backups: without it no stored credential can be opened.",
+			fix: "name the file of this installation, or make one with \"postern keys create\"", instead: "POSTERN_KEY_URL"},
+		{name: "POSTERN_KEY_URL", set: setKeyURL(func(c *config) *string { return &c.KeyURL }),
+			doc: "A key-encryption key at a key service, in place of `POSTERN_KEY_FILE`: `awskms://...` or `hashivault://NAME`, as gocloud.dev/secrets writes it. Credentials come from where that service's own tools find them."},
+		{name: "POSTERN_KEY_FILE_BEFORE", set: func(c *config, v string) error { c.KeyFileBefore = v; return nil },
+			doc: "The key file of before, while `postern keys rotate` moves everything to another key: it opens what it wrapped, and wraps nothing."},
+		{name: "POSTERN_KEY_URL_BEFORE", set: setKeyURL(func(c *config) *string { return &c.KeyURLBefore }),
+			doc: "The same for a key service of before."},
 		{name: "POSTERN_TLS_CERT", set: func(c *config, v string) error { c.TLSCert = v; return nil },
 			doc: "Certificate chain (PEM) to serve https with; together with `POSTERN_TLS_KEY`."},
 		{name: "POSTERN_TLS_KEY", set: func(c *config, v string) error { c.TLSKey = v; return nil },

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/postern-mail/postern/engine/vault"
 	"github.com/postern-mail/postern/models/store"
 )
 
@@ -52,47 +51,6 @@ func migrate(ctx context.Context, args []string, e env) int {
 	return 0
 }
 
-// keys is "postern keys create" and "status".
-func keys(ctx context.Context, args []string, e env) int {
-	if len(args) == 0 || args[0] != "create" && args[0] != "status" {
-		fmt.Fprintln(e.stderr, "postern keys create | status")
-		return exitBadConfig
-	}
-	c, err := loadConfig(modeTool, args[1:], e.environ)
-	if err != nil {
-		return fail(e, err)
-	}
-	if args[0] == "create" {
-		if c.KeyFile == "" {
-			return fail(e, errNoKeySetting)
-		}
-		kek, err := vault.CreateFileKEK(c.KeyFile)
-		if err != nil {
-			return fail(e, err)
-		}
-		fmt.Fprintf(e.stdout, "%s holds the new key %s.\nKeep a copy apart from the database's backups: without it nothing sealed can be read again, and with both everything can.\n", c.KeyFile, kek.ID())
-		return 0
-	}
-	kek, err := readKey(c)
-	if err != nil {
-		return fail(e, err)
-	}
-	ctx, dsn, end, err := database(ctx, c, true, logger(c, e))
-	if err != nil {
-		return fail(e, err)
-	}
-	defer end()
-	row, err := store.LoadInstance(ctx, dsn)
-	if err != nil {
-		return fail(e, err)
-	}
-	if _, err := vault.OpenInstanceSecret(kek, row.ID, vault.InstanceSecret{KEKID: row.KEKID, Wrapped: row.WrappedSecret, Canary: row.Canary}); err != nil {
-		return fail(e, err)
-	}
-	fmt.Fprintf(e.stdout, "key %s opens installation %s, region %s\n", kek.ID(), row.ID, row.Region)
-	return 0
-}
-
 // setup prints a one-time link with which an owner registers a passkey: the first one, or one who is locked out.
 func setup(ctx context.Context, args []string, e env) int {
 	address := ""
@@ -110,14 +68,4 @@ func setup(ctx context.Context, args []string, e env) int {
 	}
 	fmt.Fprintf(e.stdout, "Open this link within 30 minutes, in the browser whose passkey you want to register. It works once.\n\n  %s\n", link.Reveal())
 	return 0
-}
-
-// errNoKeySetting is a command that needs the key file and was not told where it is.
-var errNoKeySetting = configFaults{{"POSTERN_KEY_FILE", "is not set", "name the key file of this installation"}}
-
-func readKey(c *config) (vault.FileKEK, error) {
-	if c.KeyFile == "" {
-		return vault.FileKEK{}, errNoKeySetting
-	}
-	return vault.ReadFileKEK(c.KeyFile)
 }

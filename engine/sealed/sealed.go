@@ -66,7 +66,7 @@ func (s *Safe) Put(ctx context.Context, tx *store.Tx, tenant models.TenantID, o 
 	if !slices.Contains(fields[o.Kind], field) {
 		return fmt.Errorf("%s.%s is not in the registry of sealed fields", o.Kind, field)
 	}
-	key, err := s.key(ctx, tx, tenant)
+	key, err := s.key(ctx, tx, tenant, true)
 	if err != nil {
 		return err
 	}
@@ -87,18 +87,24 @@ func (s *Safe) Put(ctx context.Context, tx *store.Tx, tenant models.TenantID, o 
 
 // Open gives the owner's field, or ErrAbsent.
 func (s *Safe) Open(ctx context.Context, tx *store.Tx, tenant models.TenantID, o Owner, field string) (secret.Text, error) {
-	row, err := tx.Sealed(tenant, o.Kind, o.ID, field)
-	if errors.Is(err, store.ErrNotFound) {
-		return secret.Text{}, ErrAbsent
+	for again := true; ; again = false {
+		row, err := tx.Sealed(tenant, o.Kind, o.ID, field)
+		if errors.Is(err, store.ErrNotFound) {
+			return secret.Text{}, ErrAbsent
+		}
+		if err != nil {
+			return secret.Text{}, fmt.Errorf("open %s.%s: %w", o.Kind, field, err)
+		}
+		key, err := s.key(ctx, tx, tenant, false)
+		if err != nil {
+			return secret.Text{}, err
+		}
+		value, err := s.vault.Open(key, place(tenant, o, field, row.Version), row.Ciphertext)
+		if err == nil || !again {
+			return value, err
+		}
+		// Between the two reads a rotation may have sealed the value anew and dropped the key it was under: what is there now opens.
 	}
-	if err != nil {
-		return secret.Text{}, fmt.Errorf("open %s.%s: %w", o.Kind, field, err)
-	}
-	key, err := s.key(ctx, tx, tenant)
-	if err != nil {
-		return secret.Text{}, err
-	}
-	return s.vault.Open(key, place(tenant, o, field, row.Version), row.Ciphertext)
 }
 
 // Move gives a field to another owner: it is sealed anew for its new place and destroyed in the old one. ErrAbsent when there is none.
@@ -140,9 +146,13 @@ func (s *Safe) DestroyField(_ context.Context, tx *store.Tx, tenant models.Tenan
 }
 
 // key reads the tenant's data key, and makes the first one where there is none. The database is asked every time, so that a key that was
-// destroyed in another process is not used here from memory.
-func (s *Safe) key(ctx context.Context, tx *store.Tx, tenant models.TenantID) (vault.WrappedKey, error) {
-	row, err := tx.DataKey(tenant)
+// destroyed in another process is not used here from memory. To seal, it is held: see store.DataKeyForSealing.
+func (s *Safe) key(ctx context.Context, tx *store.Tx, tenant models.TenantID, hold bool) (vault.WrappedKey, error) {
+	read := tx.DataKey
+	if hold {
+		read = tx.DataKeyForSealing
+	}
+	row, err := read(tenant)
 	if errors.Is(err, store.ErrNotFound) {
 		row, err = s.firstKey(ctx, tx, tenant)
 	}
@@ -153,7 +163,11 @@ func (s *Safe) key(ctx context.Context, tx *store.Tx, tenant models.TenantID) (v
 		s.vault.Forget(tenant.String())
 		return vault.WrappedKey{}, errShredded
 	}
-	return vault.WrappedKey{Tenant: tenant.String(), ID: row.ID, KEKID: row.KEKID, Wrapped: row.Wrapped}, nil
+	return wrappedOf(row), nil
+}
+
+func wrappedOf(row store.DataKey) vault.WrappedKey {
+	return vault.WrappedKey{Tenant: row.TenantID.String(), ID: row.ID, KEKID: row.KEKID, Wrapped: row.Wrapped}
 }
 
 func (s *Safe) firstKey(_ context.Context, tx *store.Tx, tenant models.TenantID) (store.DataKey, error) {
@@ -161,12 +175,16 @@ func (s *Safe) firstKey(_ context.Context, tx *store.Tx, tenant models.TenantID)
 	if err != nil {
 		return store.DataKey{}, err
 	}
-	row := store.DataKey{TenantID: tenant, ID: made.ID, KEKID: made.KEKID, Wrapped: made.Wrapped, CreatedAt: s.now().UTC()}
+	use, err := s.vault.InUse(made)
+	if err != nil {
+		return store.DataKey{}, err
+	}
+	row := store.DataKey{TenantID: tenant, ID: made.ID, KEKID: made.KEKID, Wrapped: made.Wrapped, KeyID: int64(use), CreatedAt: s.now().UTC()}
 	first, err := tx.InsertDataKey(row)
 	if err != nil || first {
 		return row, err
 	}
-	return tx.DataKey(tenant)
+	return tx.DataKeyForSealing(tenant)
 }
 
 func place(tenant models.TenantID, o Owner, field string, version int) vault.Place {

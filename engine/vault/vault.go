@@ -2,8 +2,8 @@ package vault
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -112,7 +112,9 @@ func (v *Vault) Forget(tenant string) {
 }
 
 func (v *Vault) unwrap(key WrappedKey) (tink.AEAD, error) {
-	name := key.Tenant + "/" + key.ID
+	// A rotation in another process changes the wrapped key: what is warm here is told apart by it.
+	sum := sha256.Sum256(key.Wrapped)
+	name := key.Tenant + "/" + key.ID + "/" + string(sum[:8])
 	now := v.now()
 	v.mu.Lock()
 	warm, ok := v.keys[name]
@@ -120,9 +122,9 @@ func (v *Vault) unwrap(key WrappedKey) (tink.AEAD, error) {
 	if ok && now.Before(warm.until) {
 		return warm.aead, nil
 	}
-	handle, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(key.Wrapped)), v.kek, v.keyData(key.Tenant, key.ID))
+	handle, err := v.open(key)
 	if err != nil {
-		return nil, ErrSealed.Because(errors.New("the data key does not unwrap"))
+		return nil, err
 	}
 	cipher, err := aead.New(handle)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/postern-mail/postern/engine/applications"
 	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/grants"
+	"github.com/postern-mail/postern/engine/keys"
 	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/engine/tenants"
 	"github.com/postern-mail/postern/engine/verifications"
@@ -23,6 +24,7 @@ type Config struct {
 	Grants        *grants.Service
 	Webhooks      *webhooks.Service
 	Verifications *verifications.Service
+	Keys          *keys.Service
 	Audit         *audit.Keeper
 	AuditLog      *audit.Log    // nil: the audit page says nothing of its proof
 	Providers     *provider.Set // which providers can be set up; nil: all that are known

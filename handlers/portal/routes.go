@@ -92,6 +92,8 @@ func (p *Portal) routes() []web.Route {
 		{Method: "GET", Path: "/audit/export.json", Permission: models.ReadAudit, Handler: p.auditExportJSON},
 		{Method: "GET", Path: "/audit/:entry", Permission: models.ReadAudit, Handler: p.auditShow},
 		{Method: "GET", Path: "/security", Permission: models.ReadSecurity, Handler: p.security},
+		{Method: "GET", Path: "/security/encryption", Permission: models.ReadSecurity, Handler: p.encryption},
+		{Method: "POST", Path: "/security/encryption/rotate", Permission: models.RotateKeys, Handler: p.keysRotate},
 
 		{Method: "GET", Path: "/settings", Permission: models.ReadApps, Handler: p.settings},
 		{Method: "GET", Path: "/applications", Permission: models.ReadApps, Handler: p.applicationList},

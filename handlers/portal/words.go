@@ -123,6 +123,7 @@ func reasonWords(code string) string {
 var acts = map[string]string{
 	"session.begin": "signed in", "session.end": "signed out", "session.end_all": "ended every session of", "passkey.add": "added the passkey", "passkey.remove": "removed the passkey",
 	"member.create": "added the member", "member.invite": "invited", "member.disable": "locked out", "member.enable": "let in again", "member.change_role": "changed the role of",
+	"keys.rotate": "began to rotate", "keys.rotated": "finished rotating", "data_key.rotate": "renewed", "data_key.settle": "destroyed the older keys of",
 	"api_key.create": "created the API key", "api_key.revoke": "revoked the API key", "tenant.create": "added the tenant", "tenant.rename": "renamed the tenant",
 	"connect_link.create": "made the connect link", "connect_link.withdraw": "withdrew the connect link", "grant.create": "connected", "grant.connect": "connected", "grant.reconnect": "reconnected", "grant.update": "changed",
 	"grant.revoke": "revoked", "grant.delete": "deleted", "grant.revoke_tokens": "revoked the tokens of", "grant.expire": "marked as needing a reconnect", "grant.sever": "ended at the provider", "grant.confirm_severed": "wrote down the customer's confirmation for",

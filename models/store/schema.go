@@ -163,6 +163,20 @@ func SaveInstance(ctx context.Context, dsn string, i Instance) error {
 	return nil
 }
 
+// RewrapInstance replaces the wrapped secret that was read as before. It says false when somebody else did meanwhile.
+func RewrapInstance(ctx context.Context, dsn string, before []byte, i Instance) (bool, error) {
+	conn, err := connectOwner(ctx, dsn)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // the statement is committed
+	done, err := conn.Exec(ctx, `UPDATE instance SET kek_id = $1, wrapped_secret = $2, canary = $3 WHERE wrapped_secret = $4`, i.KEKID, i.WrappedSecret, i.Canary, before)
+	if err != nil {
+		return false, fmt.Errorf("wrap the instance secret anew: %w", err)
+	}
+	return done.RowsAffected() == 1, nil
+}
+
 // Prepare makes the login roles of the runtime, sets their passwords and the scope key, all derived from the instance secret. It is
 // run by the owner at each start, and does nothing where nothing has changed.
 func Prepare(ctx context.Context, dsn string, secret []byte) error {

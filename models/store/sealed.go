@@ -14,6 +14,9 @@ type DataKey struct {
 	Wrapped     []byte          `gorm:"column:wrapped"`
 	CreatedAt   time.Time       `gorm:"column:created_at"`
 	DestroyedAt *time.Time      `gorm:"column:destroyed_at"`
+	KeyID       int64           `gorm:"column:key_id"`     // of the key in use; 0: not noted yet
+	RotatedAt   *time.Time      `gorm:"column:rotated_at"` // since when it is in use; nil: since CreatedAt
+	SettledAt   *time.Time      `gorm:"column:settled_at"` // since when nothing is under an older one
 }
 
 // TableName names the table.
@@ -28,6 +31,7 @@ type Sealed struct {
 	Version    int             `gorm:"column:version"`
 	Ciphertext []byte          `gorm:"column:ciphertext"`
 	CreatedAt  time.Time       `gorm:"column:created_at"`
+	KeyID      int64           `gorm:"column:key_id;->"` // read from the ciphertext by the database
 }
 
 // TableName names the table.
@@ -38,10 +42,16 @@ func (t *Tx) DataKey(tenant models.TenantID) (DataKey, error) {
 	return one[DataKey](t.db.Where("tenant_id = ?", tenant))
 }
 
+// DataKeyForSealing reads a tenant's data key and keeps it from being changed until the transaction ends: a value sealed here must not
+// be left behind by a rotation that ends meanwhile. Any number of transactions may hold it.
+func (t *Tx) DataKeyForSealing(tenant models.TenantID) (DataKey, error) {
+	return one[DataKey](t.db.Raw(`SELECT * FROM data_keys WHERE tenant_id = ? FOR KEY SHARE`, tenant))
+}
+
 // InsertDataKey adds the tenant's first key. It says false when another transaction was first; the caller reads that one.
 func (t *Tx) InsertDataKey(k DataKey) (bool, error) {
-	done := t.db.Exec(`INSERT INTO data_keys (tenant_id, id, kek_id, wrapped, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant_id) DO NOTHING`,
-		k.TenantID, k.ID, k.KEKID, k.Wrapped, k.CreatedAt)
+	done := t.db.Exec(`INSERT INTO data_keys (tenant_id, id, kek_id, wrapped, created_at, key_id) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (tenant_id) DO NOTHING`,
+		k.TenantID, k.ID, k.KEKID, k.Wrapped, k.CreatedAt, k.KeyID)
 	return done.RowsAffected == 1, wrap(done.Error)
 }
 
