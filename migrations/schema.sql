@@ -532,6 +532,9 @@ CREATE TABLE public.data_keys (
     wrapped bytea,
     created_at timestamp with time zone NOT NULL,
     destroyed_at timestamp with time zone,
+    key_id bigint DEFAULT 0 NOT NULL,
+    rotated_at timestamp with time zone,
+    settled_at timestamp with time zone,
     CONSTRAINT data_keys_check CHECK (((wrapped IS NULL) = (destroyed_at IS NOT NULL)))
 );
 
@@ -721,6 +724,39 @@ ALTER TABLE ONLY public.issued_tokens FORCE ROW LEVEL SECURITY;
 
 
 --
+-- Name: key_counts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.key_counts (
+    tenant_id uuid NOT NULL,
+    key_since timestamp with time zone,
+    kek_id text DEFAULT ''::text NOT NULL,
+    sealed bigint NOT NULL,
+    current bigint NOT NULL,
+    counted_at timestamp with time zone NOT NULL,
+    CONSTRAINT key_counts_check CHECK (((current >= 0) AND (current <= sealed)))
+);
+
+ALTER TABLE ONLY public.key_counts FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: key_rotations; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.key_rotations (
+    id uuid NOT NULL,
+    started_by text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    tenants integer DEFAULT 0 NOT NULL,
+    done integer DEFAULT 0 NOT NULL,
+    wrapped bigint DEFAULT 0 NOT NULL,
+    resealed bigint DEFAULT 0 NOT NULL
+);
+
+
+--
 -- Name: known_signatures; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -830,6 +866,11 @@ CREATE TABLE public.sealed (
     version integer NOT NULL,
     ciphertext bytea NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    key_id bigint GENERATED ALWAYS AS (
+CASE
+    WHEN (length(ciphertext) < 5) THEN (0)::bigint
+    ELSE (((((get_byte(ciphertext, 1))::bigint * 16777216) + (get_byte(ciphertext, 2) * 65536)) + (get_byte(ciphertext, 3) * 256)) + get_byte(ciphertext, 4))
+END) STORED NOT NULL,
     CONSTRAINT sealed_version_check CHECK ((version > 0))
 );
 
@@ -1420,6 +1461,22 @@ ALTER TABLE ONLY public.issued_tokens
 
 
 --
+-- Name: key_counts key_counts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.key_counts
+    ADD CONSTRAINT key_counts_pkey PRIMARY KEY (tenant_id);
+
+
+--
+-- Name: key_rotations key_rotations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.key_rotations
+    ADD CONSTRAINT key_rotations_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: known_signatures known_signatures_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1802,6 +1859,20 @@ CREATE INDEX issued_tokens_of_family ON public.issued_tokens USING btree (tenant
 
 
 --
+-- Name: key_rotations_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX key_rotations_by_time ON public.key_rotations USING btree (started_at);
+
+
+--
+-- Name: key_rotations_open; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX key_rotations_open ON public.key_rotations USING btree ((true)) WHERE (finished_at IS NULL);
+
+
+--
 -- Name: known_signatures_by_time; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1855,6 +1926,13 @@ CREATE INDEX receipts_of_grant ON public.receipts USING btree (tenant_id, grant_
 --
 
 CREATE INDEX receipts_of_tenant ON public.receipts USING btree (tenant_id, created_at DESC, id DESC);
+
+
+--
+-- Name: sealed_by_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX sealed_by_key ON public.sealed USING btree (tenant_id, key_id);
 
 
 --
@@ -2704,6 +2782,12 @@ ALTER TABLE public.inbound_endpoints ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.issued_tokens ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: key_counts; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.key_counts ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: api_keys lookup; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -2840,6 +2924,13 @@ CREATE POLICY platform ON public.inbound_endpoints TO postern_platform USING (tr
 --
 
 CREATE POLICY platform ON public.issued_tokens TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: key_counts platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.key_counts TO postern_platform USING (true);
 
 
 --
@@ -2989,6 +3080,13 @@ CREATE POLICY tenant ON public.capability_uses TO postern_app USING ((tenant_id 
 --
 
 CREATE POLICY tenant ON public.data_keys TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
+-- Name: key_counts tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.key_counts TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
 
 
 --
@@ -3529,6 +3627,21 @@ GRANT SELECT(id) ON TABLE public.issued_tokens TO postern_lookup;
 --
 
 GRANT SELECT(hash) ON TABLE public.issued_tokens TO postern_lookup;
+
+
+--
+-- Name: TABLE key_counts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.key_counts TO postern_app;
+GRANT SELECT ON TABLE public.key_counts TO postern_platform;
+
+
+--
+-- Name: TABLE key_rotations; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.key_rotations TO postern_platform;
 
 
 --
