@@ -23,6 +23,7 @@ import (
 	"github.com/postern-mail/postern/engine/provider/graph"
 	"github.com/postern-mail/postern/engine/provider/icloud"
 	"github.com/postern-mail/postern/engine/provider/imap"
+	"github.com/postern-mail/postern/engine/provider/nylas"
 	"github.com/postern-mail/postern/engine/provider/yahoo"
 	"github.com/postern-mail/postern/engine/vault"
 	"github.com/postern-mail/postern/handlers/consent"
@@ -111,6 +112,7 @@ func reach(guard *dial.Guard, at providers) []provider.Connector {
 		yahoo.New(yahoo.Config{Guard: guard, Now: time.Now, AuthURL: at.Yahoo.AuthURL, TokenURL: at.Yahoo.TokenURL, IMAPAddr: at.Yahoo.IMAPAddr, SMTPAddr: at.Yahoo.SMTPAddr}),
 		icloud.New(icloud.Config{Guard: guard, Now: time.Now, IMAPAddr: at.ICloud.IMAPAddr, SMTPAddr: at.ICloud.SMTPAddr}),
 		ews.New(ews.Config{Guard: guard, Now: time.Now}),
+		nylas.New(nylas.Config{Guard: guard, Now: time.Now, APIURL: at.Nylas.APIURL}),
 	}
 }
 

@@ -35,16 +35,18 @@ var kinds = map[string]struct {
 	"icloud":    {label: "iCloud"},
 	"imap":      {label: "IMAP"},
 	"ews":       {label: "Exchange"},
-	"nylas":     {label: "Nylas"},
+	"nylas":     {label: "Nylas", app: true, settings: []string{"region", "provider"}}, // the client secret is the application's API key there
 }
 
 var (
-	errProvider     = fault.New(fault.Invalid, "provider_invalid", "provider is google, microsoft, yahoo, icloud, imap, ews or nylas. Calendars, contacts and meetings are not offered.").At("provider")
-	errConnector    = fault.New(fault.Conflict, "connector_exists", "There is a connector for this provider already. Change that one.").At("provider")
-	errClientID     = fault.New(fault.Invalid, "client_id_missing", "This provider needs the client id of your app there.").At("settings.client_id")
-	errClientSecret = fault.New(fault.Invalid, "client_secret_missing", "This provider needs the client secret of your app there.").At("settings.client_secret")
-	errSetting      = fault.New(fault.Invalid, "setting_invalid", "A setting has at most 2000 characters, on one line.")
-	errScopes       = fault.New(fault.Invalid, "scope_invalid", "scope is a list of at most 50 scope names without spaces.").At("scope")
+	errProvider      = fault.New(fault.Invalid, "provider_invalid", "provider is google, microsoft, yahoo, icloud, imap, ews or nylas. Calendars, contacts and meetings are not offered.").At("provider")
+	errConnector     = fault.New(fault.Conflict, "connector_exists", "There is a connector for this provider already. Change that one.").At("provider")
+	errClientID      = fault.New(fault.Invalid, "client_id_missing", "This provider needs the client id of your app there.").At("settings.client_id")
+	errClientSecret  = fault.New(fault.Invalid, "client_secret_missing", "This provider needs the client secret of your app there.").At("settings.client_secret")
+	errSetting       = fault.New(fault.Invalid, "setting_invalid", "A setting has at most 2000 characters, on one line.")
+	errNylasRegion   = fault.New(fault.Invalid, "region_invalid", "The region of a Nylas application is us or eu.").At("settings.region")
+	errNylasProvider = fault.New(fault.Invalid, "upstream_invalid", "provider is whose mailboxes Nylas is to offer: google, microsoft, yahoo, icloud, imap or ews. Leave it out to let people choose there.").At("settings.provider")
+	errScopes        = fault.New(fault.Invalid, "scope_invalid", "scope is a list of at most 50 scope names without spaces.").At("scope")
 )
 
 // ConnectorDraft is a connector to be made.
@@ -299,6 +301,12 @@ func (s *Service) settleConnector(c *models.Connector) error {
 	}
 	if kind.app && c.ClientID == "" {
 		return errClientID
+	}
+	if region := c.Settings["region"]; c.Provider == "nylas" && region != "" && region != "us" && region != "eu" {
+		return errNylasRegion
+	}
+	if upstream := c.Settings["provider"]; c.Provider == "nylas" && upstream != "" && (upstream == "nylas" || kinds[upstream].label == "") {
+		return errNylasProvider
 	}
 	kept := models.Settings{}
 	for _, key := range kind.settings {

@@ -20,6 +20,7 @@ type Choice struct {
 	Name, Label string
 	Password    bool             // opened by a password form of ours, not at the provider
 	Origin      string           // of the provider's own page; empty with Password
+	Onward      []string         // origins to which that page sends the browser on
 	Scopes      []provider.Scope // what would be asked of it
 }
 
@@ -149,7 +150,10 @@ func (s *Service) consent(ctx context.Context, f models.ConnectFlow) (Consent, e
 		choice := Choice{Name: row.Provider, Label: connector.Label()}
 		_, choice.Password = connector.(provider.Password)
 		if oauth, ok := connector.(provider.OAuth); ok {
-			choice.Password, choice.Origin = false, originOf(oauth)
+			choice.Password, choice.Origin = false, originOf(oauth, row.Settings)
+			if on, ok := connector.(provider.Onward); ok {
+				choice.Onward = on.Onward()
+			}
 		}
 		scopes := s.scopes(f, row, connector)
 		for _, name := range scopes {
@@ -181,9 +185,9 @@ func (s *Service) consent(ctx context.Context, f models.ConnectFlow) (Consent, e
 }
 
 // originOf tells where a provider's consent page lives: the page before it must be allowed to lead there.
-func originOf(oauth provider.OAuth) string {
+func originOf(oauth provider.OAuth, settings models.Settings) string {
 	nobody := strings.Repeat("x", 43) // only the address's origin is looked at
-	to, err := oauth.AuthURL(provider.App{ClientID: nobody, RedirectURI: nobody}, provider.AuthRequest{State: nobody, CodeChallenge: nobody})
+	to, err := oauth.AuthURL(provider.App{ClientID: nobody, RedirectURI: nobody, Settings: settings}, provider.AuthRequest{State: nobody, CodeChallenge: nobody})
 	if err != nil {
 		return ""
 	}

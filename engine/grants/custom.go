@@ -13,7 +13,7 @@ import (
 	"github.com/postern-mail/postern/models/store"
 )
 
-// CustomRequest is a mailbox whose password a program brings by itself.
+// CustomRequest is a mailbox whose password a program brings by itself, or one that is connected at the provider already.
 type CustomRequest struct {
 	Provider string
 	Tenant   models.TenantID // zero: the key's, else the application's default one
@@ -22,9 +22,13 @@ type CustomRequest struct {
 	Password secret.Text
 	Settings map[string]string // servers; may be empty
 	State    string
+	Existing string // id of an authorization that exists at the provider; then there is no address and no password
 }
 
+var errAdoptNarrow = fault.New(fault.Denied, "permission_missing", "Only a key of the whole application may take over an existing grant: the grant may be of any of its organisations.")
+
 // Custom tries the password live and connects the mailbox at once: there is no browser and no code. A mailbox that is connected already keeps its grant, with the new password.
+// An authorization that exists at the provider is looked at live in the same way.
 func (s *Service) Custom(ctx context.Context, actor models.Actor, r CustomRequest) (models.Grant, error) {
 	if !actor.May(models.WriteGrants) || actor.Application.IsZero() {
 		return models.Grant{}, fault.New(fault.Denied, "permission_missing", "This key or role is not allowed to do that: it lacks %s.", models.WriteGrants)
@@ -35,19 +39,36 @@ func (s *Service) Custom(ctx context.Context, actor models.Actor, r CustomReques
 	}
 	connector, err := s.providers.Connector(r.Provider)
 	byPassword, ok := connector.(provider.Password)
-	if err != nil || !ok {
+	adopter, adopts := connector.(provider.Adopter)
+	if err != nil || !ok && !(adopts && r.Existing != "") || !adopts && r.Existing != "" {
 		return models.Grant{}, fault.New(fault.Invalid, "provider_unknown", "Only mailboxes with a password can be connected this way: imap, icloud. Others need their owner's consent at the provider.").At("provider")
 	}
 	if err := s.tokens.Offered(ctx, actor.Application, r.Provider); err != nil {
 		return models.Grant{}, fault.New(fault.Invalid, "provider_unknown", "This application has no connector for the provider asked for.").At("provider").Because(err)
 	}
-	who, settings, err := byPassword.Check(ctx, provider.Login{Address: r.Address, Username: r.Username, Password: r.Password, Settings: maps.Clone(r.Settings)})
-	if err != nil {
+	var who provider.Identity
+	var settings map[string]string
+	credential, scopes := tokens.Credential{Password: r.Password}, models.Strings{}
+	if r.Existing != "" {
+		// One key of the provider reaches every grant of the application there: a key of ours that is bound to one organisation must not reach another's mailbox by its id.
+		if !actor.Tenant.IsZero() {
+			return models.Grant{}, errAdoptNarrow
+		}
+		app, err := s.tokens.App(ctx, actor.Application, r.Provider)
+		if err != nil {
+			return models.Grant{}, err
+		}
+		var token provider.Token
+		if token, who, err = adopter.Adopt(ctx, app, r.Existing); err != nil {
+			return models.Grant{}, fmt.Errorf("look at an existing grant: %w", err)
+		}
+		credential, scopes, r.Address = tokens.Credential{Access: token.Access, Refresh: token.Refresh, ExpiresAt: token.ExpiresAt}, append(scopes, token.Scopes...), who.Email
+	} else if who, settings, err = byPassword.Check(ctx, provider.Login{Address: r.Address, Username: r.Username, Password: r.Password, Settings: maps.Clone(r.Settings)}); err != nil {
 		return models.Grant{}, fmt.Errorf("try a password: %w", err)
 	}
 	now := s.now()
 	f := models.ConnectFlow{TenantID: tenant, ID: models.NewID[models.FlowID](now), ApplicationID: actor.Application, Provider: r.Provider, Subject: who.Subject, Email: who.Email, Name: who.Name, Login: r.Username,
-		Settings: settings, ScopesRequested: models.Strings{}, ScopesGranted: models.Strings{}, ClientState: r.State, Address: actor.Addr.String(), UserAgent: actor.UserAgent}
+		Settings: settings, ScopesRequested: scopes, ScopesGranted: scopes, ClientState: r.State, Address: actor.Addr.String(), UserAgent: actor.UserAgent}
 	if f.Login == "" {
 		f.Login = r.Address
 	}
@@ -62,14 +83,14 @@ func (s *Service) Custom(ctx context.Context, actor models.Actor, r CustomReques
 		if err != nil {
 			return err
 		}
-		if err := s.tokens.Save(ctx, tx, tenant, tokens.Flow(f.ID), tokens.Credential{Password: r.Password}); err != nil {
+		if err := s.tokens.Save(ctx, tx, tenant, tokens.Flow(f.ID), credential); err != nil {
 			return err
 		}
 		g, err = s.activate(ctx, tx, actor, f, row)
 		return err
 	})
 	if err != nil {
-		return models.Grant{}, fmt.Errorf("connect a mailbox by its password: %w", err)
+		return models.Grant{}, fmt.Errorf("connect a mailbox that a program brings: %w", err)
 	}
 	return g, nil
 }

@@ -37,6 +37,8 @@ type Account struct {
 	// Credential answers the secret to log in with. It is called only when a new connection or request needs it, may take
 	// a refresh's time, and its error is returned to the caller as it is.
 	Credential func(ctx context.Context) (Credential, error)
+	// App answers our registration at the provider, for a connector whose every call carries it. It reads the database; nil where there is none.
+	App func(ctx context.Context) (App, error)
 }
 
 // Credential is what opens a mailbox: a password, or an access token.

@@ -41,6 +41,16 @@ type Password interface {
 	Check(context.Context, Login) (Identity, map[string]string, error)
 }
 
+// Adopter is a connector that takes over an authorization which exists at the provider already, by its id there. It is checked live; nothing is kept, and nothing
+// changed at the provider. Its faults are meant for the caller: Invalid at "settings.grant_id", or Upstream.
+type Adopter interface {
+	OAuth
+	Adopt(ctx context.Context, app App, id string) (Token, Identity, error)
+}
+
+// Onward is a connector whose consent page sends the browser on to other origins, which the page before it must be allowed to lead to.
+type Onward interface{ Onward() []string }
+
 // Domains is a connector that owns mail domains, such as the sandbox.
 type Domains interface{ Domains() []string }
 

@@ -87,6 +87,17 @@ func ScopeOf(provider, name string) (Scope, bool) {
 			return s, true
 		}
 	}
+	if provider == "nylas" {
+		// The scopes of the mailbox's own provider, as Nylas lists them.
+		for _, upstream := range []string{"google", "microsoft", "yahoo"} {
+			if s, ok := ScopeOf(upstream, name); ok {
+				if s.Name == graph+"Mail.Send" {
+					s.Capabilities = nil // by itself it sends nothing; where it does, our own word stands beside it
+				}
+				return s, true
+			}
+		}
+	}
 	return Scope{}, false
 }
 

@@ -7,6 +7,7 @@ const (
 	needsVerification = "Google must verify the app (brand and scope review)."
 	needsAssessment   = "Google must verify the app, and an assessor must renew a security assessment every year."
 	needsNothing      = ""
+	nylasRule         = "Nylas hands the wish on to the mailbox's own provider, whose classes and reviews apply."
 	microsoftRule     = "Microsoft has no classes. People may consent unless their organisation asks for an administrator's approval; many do for mail."
 )
 
@@ -51,6 +52,15 @@ var scopeTable = map[string][]Scope{
 		{Name: "email", Short: "email", Words: "See the account's address", Capabilities: []Capability{KnowIdentity}, Sensitivity: Unclassified, Identity: true},
 		{Name: "mail-r", Short: "mail-r", Words: "Read mail", Capabilities: []Capability{ReadMail}, Sensitivity: Unclassified, Needs: "Yahoo gives mail scopes only to apps it has approved."},
 		{Name: "mail-w", Short: "mail-w", Words: "Change, delete and send mail", Capabilities: []Capability{ChangeMail, SendMail, ManageDrafts, ManageFolders}, Sensitivity: Unclassified, Needs: "Yahoo gives mail scopes only to apps it has approved."},
+	},
+	// Nylas has no scopes of its own: a grant there holds those of the mailbox's provider. These are our words for what such a grant may do; ScopeOf finds the provider's beside them.
+	"nylas": {
+		{Name: string(KnowIdentity), Short: string(KnowIdentity), Words: "See the account's address", Capabilities: []Capability{KnowIdentity}, Sensitivity: Unclassified, Identity: true},
+		{Name: string(ReadMail), Short: string(ReadMail), Words: "Read messages, folders and attachments", Capabilities: []Capability{ReadMail}, Sensitivity: Unclassified, Needs: nylasRule},
+		{Name: string(ChangeMail), Short: string(ChangeMail), Words: "Mark, move and delete messages", Capabilities: []Capability{ChangeMail}, Sensitivity: Unclassified, Needs: nylasRule},
+		{Name: string(SendMail), Short: string(SendMail), Words: "Send messages", Capabilities: []Capability{SendMail}, Sensitivity: Unclassified, Needs: nylasRule},
+		{Name: string(ManageDrafts), Short: string(ManageDrafts), Words: "Write, change and delete drafts", Capabilities: []Capability{ManageDrafts}, Sensitivity: Unclassified, Needs: nylasRule},
+		{Name: string(ManageFolders), Short: string(ManageFolders), Words: "Create, rename and delete folders", Capabilities: []Capability{ManageFolders}, Sensitivity: Unclassified, Needs: nylasRule},
 	},
 	// The sandbox classes its scopes after the example of the strictest provider, so that every badge can be seen.
 	"sandbox": {

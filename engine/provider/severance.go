@@ -62,7 +62,9 @@ func SeveranceOf(provider string, f SeveranceFacts) Severance {
 		s.EndsNow = append(s.EndsNow, ourSockets)
 		s.OwnerOnly = passwordSteps(f.Server)
 	case "nylas":
-		s.EndsBy = []string{"Nylas is told to revoke its tokens and to delete its grant, and is then asked whether the grant is gone.", "What Nylas in turn tells the mail provider is not published; the steps of that provider apply."}
+		s.EndsBy = []string{"Nylas is told to revoke its tokens and to delete its grant, and is then asked whether the grant is gone.",
+			"Nylas keeps one grant for a mailbox and application: any other connection of this mailbox through the same Nylas application ends with it.",
+			"What Nylas in turn tells the mail provider is not published; the steps of that provider apply."}
 	case "sandbox":
 		s.EndsNow = append(s.EndsNow, ourSockets)
 		s.EndsBy = []string{"The sandbox provider is told at once and asked whether the refresh token still works. Access tokens it issued end with it.",
@@ -126,6 +128,10 @@ func AfterRevocation(provider string, f SeveranceFacts, r Revocation, at time.Ti
 	label := providerLabel(provider)
 	switch r.Outcome {
 	case SeveredVerified:
+		if provider == "nylas" {
+			out = append(out, "Nylas confirmed that its grant is deleted. We then asked for it once more, and Nylas knows no such grant.")
+			break
+		}
 		out = append(out, label+" confirmed that the permission is withdrawn. We then tried the refresh token once more, and it was refused.")
 	case SeveredAtProvider:
 		out = append(out, label+" confirmed that the permission is withdrawn. There was no way to try it afterwards.")
@@ -151,6 +157,9 @@ func AfterRevocation(provider string, f SeveranceFacts, r Revocation, at time.Ti
 		steps := SeveranceOf(provider, f).OwnerOnly
 		if provider == "google" && !f.HereOnly {
 			steps = []string{"The owner can remove the app at myaccount.google.com/connections."}
+		}
+		if provider == "nylas" {
+			steps = []string{"An administrator of the Nylas application can delete the grant in the Nylas Dashboard, under Grants. The mailbox's owner can remove Nylas' app at the mail provider."}
 		}
 		out = append(out, steps...)
 	}

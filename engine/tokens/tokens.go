@@ -182,5 +182,6 @@ func (k *Keeper) Account(g models.Grant) provider.Account {
 	return provider.Account{
 		Key: g.ID.String() + ":" + strconv.Itoa(g.Credential), Address: g.Email, Login: g.Login, Settings: g.Settings,
 		Credential: func(ctx context.Context) (provider.Credential, error) { return k.Fresh(ctx, g.TenantID, g.ID) },
+		App:        func(ctx context.Context) (provider.App, error) { return k.App(ctx, g.ApplicationID, g.Provider) },
 	}
 }

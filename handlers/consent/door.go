@@ -114,6 +114,9 @@ func allowTargets(c echo.Context, v grants.Consent) {
 		if choice.Origin != "" {
 			web.AllowFormTarget(c, choice.Origin)
 		}
+		for _, origin := range choice.Onward {
+			web.AllowFormTarget(c, origin)
+		}
 	}
 	if u, err := url.Parse(v.ReturnTo); err == nil && u.Scheme != "" {
 		if u.Host == "" {

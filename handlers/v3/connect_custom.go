@@ -12,7 +12,8 @@ import (
 	"github.com/postern-mail/postern/web"
 )
 
-// connectCustom connects a mailbox whose password the program has (contract, section 3.9).
+// connectCustom connects a mailbox whose password the program has (contract, section 3.9), or takes over a grant that exists at Nylas: provider nylas with
+// settings.grant_id, which Nylas' own API has no need of.
 func (d *Door) connectCustom(c echo.Context) error {
 	b, err := bodyOf(c, false)
 	if err != nil {
@@ -44,7 +45,13 @@ func (d *Door) connectCustom(c echo.Context) error {
 			r.Settings[name] = given[name]
 		}
 	}
+	if r.Provider == "nylas" {
+		r.Existing = given["grant_id"]
+	}
 	switch {
+	case r.Provider == "nylas" && r.Existing == "":
+		b.wrong("settings.grant_id", "settings.grant_id is missing: the id of a grant of your Nylas application.")
+	case r.Existing != "":
 	case given["refresh_token"] != "" || given["credential_id"] != "":
 		b.wrong("settings", "A refresh token or a credential cannot be brought here yet. Have the owner consent at /v3/connect/auth.")
 	case r.Address == "":

@@ -24,6 +24,7 @@ import (
 	"github.com/postern-mail/postern/engine/grants"
 	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/engine/provider/imap"
+	"github.com/postern-mail/postern/engine/provider/nylas"
 	"github.com/postern-mail/postern/engine/provider/providertest"
 	"github.com/postern-mail/postern/engine/secret"
 	"github.com/postern-mail/postern/engine/vault"
@@ -45,6 +46,7 @@ type world struct {
 	server  *httptest.Server
 	log     *bytes.Buffer
 	dovecot *providertest.DovecotServer // nil unless asked for
+	nylas   *providertest.NylasServer   // the same
 	app     models.Application
 	other   models.Application
 	tenant  models.Tenant
@@ -75,6 +77,8 @@ type option func(*world, *v3.Config)
 
 func withMail(w *world, _ *v3.Config) { w.dovecot = providertest.Dovecot(w.t) }
 
+func withNylas(w *world, _ *v3.Config) { w.nylas = providertest.Nylas(w.t) }
+
 func withLimits(l v3.Limits) option { return func(_ *world, c *v3.Config) { c.Limits = l } }
 
 func newWorld(t *testing.T, options ...option) *world {
@@ -93,10 +97,14 @@ func newWorld(t *testing.T, options ...option) *world {
 	if w.dovecot != nil {
 		mail.Roots = w.dovecot.Roots
 	}
+	connectors := []provider.Connector{imap.New(mail)}
+	if w.nylas != nil {
+		connectors = append(connectors, nylas.New(nylas.Config{Guard: guard, APIURL: w.nylas.URL}))
+	}
 	log := slog.New(slog.NewTextHandler(&locked{w: w.log}, nil))
 	base := &url.URL{Scheme: "http", Host: "127.0.0.1:8400"}
 	w.Engine, err = engine.New(ctx, engine.Config{DSN: storetest.Fresh(t), Installation: engine.Installation{ID: "test", Region: "eu", Secret: storetest.Secret}, KEK: kek,
-		BaseURL: base, Company: "Acme", PlainHTTP: true, Guard: guard, Providers: provider.NewSet(nil, imap.New(mail)), Addresses: []string{"192.0.2.7/32"}, Now: w.clock, Log: log})
+		BaseURL: base, Company: "Acme", PlainHTTP: true, Guard: guard, Providers: provider.NewSet(nil, connectors...), Addresses: []string{"192.0.2.7/32"}, Now: w.clock, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
