@@ -221,13 +221,19 @@ func (r *reader) read(ctx context.Context, g *api.Message, want email.Fields, no
 	}
 	rfc5322.Fill(&m, parts, bodies)
 	marks(&m, g)
-	if m.Snippet == "" { // Gmail's own, with its entities
-		m.Snippet = rfc5322.Snippet(html.UnescapeString(g.Snippet), "")
-	}
+	m.Snippet = snippet(m, g)
 	if noBody {
 		m.HTML, m.Plain = "", ""
 	}
 	return m, r.spend(len(m.HTML) + len(m.Plain))
+}
+
+// snippet is the beginning of the text; Gmail's own, with its entities, where the text was not read.
+func snippet(m email.Message, g *api.Message) string {
+	if m.Snippet != "" {
+		return m.Snippet
+	}
+	return rfc5322.Snippet(html.UnescapeString(g.Snippet), "")
 }
 
 // bare is what is left of a message that was asked for raw.

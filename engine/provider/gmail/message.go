@@ -161,18 +161,23 @@ func (r *reader) list(ctx context.Context, q email.Query, token string) (*api.Li
 		list, err = call.Context(ctx).Do()
 		return err
 	})
+	return list, refusedList(err, token)
+}
+
+// refusedList says what of a list request Gmail does not take.
+func refusedList(err error, token string) error {
 	d, refused := turnedDown(err)
 	switch {
 	case !refused && errors.Is(err, provider.ErrMessageNotFound):
-		return nil, errAnswer.Because(err)
+		return errAnswer.Because(err)
 	case !refused:
-		return list, err
+		return err
 	case d.says("label"):
-		return nil, provider.ErrFolderNotFound.At("in").Because(d.cause())
+		return provider.ErrFolderNotFound.At("in").Because(d.cause())
 	case token != "":
-		return nil, provider.ErrCursor.Because(d.cause())
+		return provider.ErrCursor.Because(d.cause())
 	}
-	return nil, errQuery.Because(d.cause())
+	return errQuery.Because(d.cause())
 }
 
 // fetch reads messages by id, a few at a time, and keeps those that pass. One that was deleted since is left out; any other failure

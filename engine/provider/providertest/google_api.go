@@ -96,7 +96,9 @@ func (g *GoogleServer) api(w http.ResponseWriter, r *http.Request) {
 			googleReply(w, 200, map[string]any{"emailAddress": key.user.Address, "messagesTotal": len(e.box.messages), "threadsTotal": len(e.box.messages), "historyId": fmt.Sprint(e.box.historyID())})
 		})
 	default:
-		http.Error(w, "<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>", 404)
+		if !e.more(method, path) {
+			http.Error(w, "<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>", 404)
+		}
 	}
 }
 
@@ -219,7 +221,12 @@ func (e *googleExchange) thread(id string) {
 	case len(all) == 0:
 		googleRefuse(e.w, 404, "notFound", "Requested entity was not found.")
 	default:
-		googleReply(e.w, 200, map[string]any{"id": id, "historyId": "1", "messages": all})
+		out, bad := googlePartial(map[string]any{"id": id, "historyId": "1", "messages": all}, e.q.Get("fields"))
+		if bad != "" {
+			googleRefuse(e.w, 400, "invalidParameter", "Invalid field selection "+bad)
+			return
+		}
+		googleReply(e.w, 200, out)
 	}
 }
 

@@ -78,7 +78,7 @@ func (e *googleExchange) history() {
 }
 
 // googleFields is every field of a message that can be selected.
-var googleFields = regexp.MustCompile(`^(id|threadId|labelIds|snippet|historyId|internalDate|sizeEstimate|raw|payload|partId|mimeType|filename|headers|body|parts|name|value|size|data|attachmentId|\*)$`)
+var googleFields = regexp.MustCompile(`^(id|threadId|labelIds|snippet|historyId|internalDate|sizeEstimate|raw|payload|partId|mimeType|filename|headers|body|parts|name|value|size|data|attachmentId|messages|message|\*)$`)
 
 // googlePartial keeps the selected fields: "a,b(c,d),e/f". bad names a selection that is no field.
 func googlePartial(v any, fields string) (out any, bad string) {

@@ -43,6 +43,7 @@ type googleMessage struct {
 	attached   bool
 	blobs      map[string][]byte // attachment id to bytes
 	history    int
+	draft      string // id of the draft that it is
 }
 
 // googleApart is from which size on a text is told by attachment id instead of in place.
