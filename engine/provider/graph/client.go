@@ -40,6 +40,7 @@ type call struct {
 	session *session
 	account provider.Account
 	fixed   secret.Text // instead of a session, while there is no grant yet
+	streams bool        // the answer is read by the caller, as slowly as they like
 }
 
 // params are query parameters in pairs, name and value, in order. Names keep their dollar sign.
@@ -172,7 +173,11 @@ func (k *call) once(r request, token secret.Text) (*http.Response, error) {
 	if r.kind != "" {
 		q.Header.Set("Content-Type", r.kind)
 	}
-	res, err := k.c.http.Do(q)
+	client := k.c.http
+	if k.streams {
+		client = k.c.slow
+	}
+	res, err := client.Do(q)
 	if err != nil {
 		return nil, errUpstream.Because(dial.WithoutURL(err))
 	}

@@ -49,6 +49,7 @@ type Connector struct {
 	graphErr           error
 	tokenHTTP          *http.Client
 	http               *http.Client
+	slow               *http.Client // bounded by the caller's context alone
 
 	mu       sync.Mutex
 	sessions map[string]*session
@@ -62,6 +63,12 @@ var (
 	_ provider.MessageDeleter = (*Connector)(nil)
 	_ provider.FolderLister   = (*Connector)(nil)
 	_ provider.Sender         = (*Connector)(nil)
+	_ provider.ThreadReader   = (*Connector)(nil)
+	_ provider.ThreadWriter   = (*Connector)(nil)
+	_ provider.DraftReader    = (*Connector)(nil)
+	_ provider.DraftWriter    = (*Connector)(nil)
+	_ provider.DraftSender    = (*Connector)(nil)
+	_ provider.FolderWriter   = (*Connector)(nil)
 )
 
 var (
@@ -72,7 +79,7 @@ var (
 // New makes the connector.
 func New(c Config) *Connector {
 	out := &Connector{now: c.Now, auth: or(c.AuthURL, publicAuth), token: or(c.TokenURL, publicToken), admin: or(c.AdminConsentURL, publicAdmin),
-		tokenHTTP: c.Guard.HTTPClient(dial.Provider, tokenTimeout), http: c.Guard.HTTPClient(dial.Provider, callTimeout), sessions: map[string]*session{}}
+		tokenHTTP: c.Guard.HTTPClient(dial.Provider, tokenTimeout), http: c.Guard.HTTPClient(dial.Provider, callTimeout), slow: c.Guard.HTTPClient(dial.Provider, 0), sessions: map[string]*session{}}
 	if out.now == nil {
 		out.now = time.Now
 	}

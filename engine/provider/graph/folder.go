@@ -102,6 +102,7 @@ func (k *call) special(name string) (string, error) {
 type wireFolder struct {
 	ID       string `json:"id"`
 	Name     string `json:"displayName"`
+	Parent   string `json:"parentFolderId"`
 	Children int    `json:"childFolderCount"`
 	Unread   int    `json:"unreadItemCount"`
 	Total    int    `json:"totalItemCount"`

@@ -36,7 +36,16 @@ func (k *graphCall) change(m *microsoftMessage) error {
 			}
 			m.flag = f.FlagStatus
 		default:
-			return graphBad("ErrorInvalidPropertySet", name+" cannot be set")
+			known := false
+			if m.draft {
+				var err error
+				if known, err = m.edit(name, raw); err != nil {
+					return err
+				}
+			}
+			if !known {
+				return graphBad("ErrorInvalidPropertySet", name+" cannot be set")
+			}
 		}
 	}
 	return k.ok(200, m.resource(nil, nil, k.immutable(), k.asText()))
@@ -65,7 +74,11 @@ func (k *graphCall) create() error {
 	if !k.mayWrite() {
 		return errGraphAccess
 	}
-	m, err := k.draft()
+	make := k.draft
+	if graphMediaType(k.r) == "application/json" {
+		make = k.draftJSON
+	}
+	m, err := make()
 	if err != nil {
 		return err
 	}
@@ -153,14 +166,15 @@ func (k *graphCall) attach(m *microsoftMessage, session bool) error {
 	if in.Type != "#microsoft.graph.fileAttachment" || in.Name == "" || len(in.ContentBytes) >= 3<<20 {
 		return graphBad("BadRequest", "not a file attachment below 3 MB")
 	}
-	x := microsoftAttachment{id: exchangeID("attachment", microsoftRandom(12)), name: in.Name, kind: in.ContentType, contentID: in.ContentID, size: int64(len(in.ContentBytes)), inline: in.IsInline}
+	x := microsoftAttachment{id: exchangeID("attachment", microsoftRandom(12)), name: in.Name, kind: in.ContentType, contentID: in.ContentID, size: int64(len(in.ContentBytes)), inline: in.IsInline, content: in.ContentBytes}
 	m.extra = append(m.extra, x)
 	return k.ok(201, graphAttachments([]microsoftAttachment{x}, nil)[0])
 }
 
 // upload takes the pieces of a large attachment, in order. It wants no token: the address itself is the permission.
 func (s *MicrosoftServer) upload(w http.ResponseWriter, r *http.Request) {
-	n, _ := io.Copy(io.Discard, io.LimitReader(r.Body, 4<<20+1))
+	piece, _ := io.ReadAll(io.LimitReader(r.Body, 4<<20+1))
+	n := int64(len(piece))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := s.uploads[strings.TrimPrefix(r.URL.Path, "/upload/")]
@@ -172,6 +186,7 @@ func (s *MicrosoftServer) upload(w http.ResponseWriter, r *http.Request) {
 	case err != nil || r.Header.Get("Authorization") != "" || from != u.got || to-from+1 != n || size != u.item.size || n > 4<<20:
 		microsoftJSON(w, 400, map[string]any{"error": map[string]string{"code": "InvalidContentRange"}})
 	default:
+		u.item.content = append(u.item.content, piece...)
 		if u.got += n; u.got == size {
 			u.message.extra = append(u.message.extra, u.item)
 			w.WriteHeader(http.StatusCreated)

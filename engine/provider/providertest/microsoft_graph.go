@@ -168,6 +168,9 @@ func (k *graphCall) messages(in *microsoftFolder, path []string) error {
 	case m == nil:
 		return errGraphItem
 	}
+	if len(path) > 2 && path[1] == "attachments" && path[2] != "createUploadSession" {
+		return k.file(m, path[2:])
+	}
 	switch act := k.r.Method + " " + strings.Join(path[1:], "/"); act {
 	case "GET ":
 		selected, expand, err := graphShape(k.r.URL.Query())
@@ -198,6 +201,8 @@ func (k *graphCall) messages(in *microsoftFolder, path []string) error {
 		return nil
 	case "POST move":
 		return k.move(m)
+	case "POST createReply":
+		return k.reply(m)
 	case "POST send":
 		return k.send(m)
 	case "POST attachments", "POST attachments/createUploadSession":
@@ -252,11 +257,14 @@ func (k *graphCall) mailFolders() error {
 	if !k.mayRead() {
 		return errGraphAccess
 	}
-	if k.r.Method != http.MethodGet {
-		return errGraphSegment
-	}
 	if len(k.path) == 1 {
+		if k.r.Method == http.MethodPost {
+			return k.folderChange(nil, nil, "create")
+		}
 		return k.folderList(nil)
+	}
+	if k.path[1] == "msgfolderroot" && len(k.path) == 2 && k.r.Method == http.MethodGet {
+		return k.ok(200, map[string]any{"id": exchangeID(k.account.Object, microsoftRoot), "displayName": "Root"})
 	}
 	f := k.account.byID(k.path[1])
 	if f == nil {
@@ -265,7 +273,19 @@ func (k *graphCall) mailFolders() error {
 		}
 		return errGraphItem
 	}
+	switch act := k.r.Method + " " + strings.Join(k.path[2:], "/"); act {
+	case "POST childFolders":
+		return k.folderChange(f, nil, "create")
+	case "PATCH ":
+		return k.folderChange(nil, f, "rename")
+	case "POST move":
+		return k.folderChange(nil, f, "move")
+	case "DELETE ":
+		return k.folderChange(nil, f, "delete")
+	}
 	switch {
+	case k.r.Method != http.MethodGet && k.path[2] != "messages":
+		return errGraphSegment
 	case len(k.path) == 2:
 		return k.ok(200, k.folder(f))
 	case k.path[2] == "messages":

@@ -41,6 +41,7 @@ type microsoftAttachment struct {
 	id, name, kind, contentID string
 	size                      int64
 	inline                    bool
+	content                   []byte // of what was attached here
 }
 
 type microsoftUpload struct {
@@ -224,6 +225,9 @@ func graphAttachments(all []microsoftAttachment, sel []string) []any {
 
 // submit sends a draft: to the other mailboxes of this server, and into the sent items. The lock is held.
 func (a *MicrosoftAccount) submit(m *microsoftMessage) {
+	if m.raw == nil {
+		m.raw = m.composed(a.Address)
+	}
 	travel := rfc5322.WithoutBcc(m.raw)
 	m.raw, m.draft, m.isRead, m.folder, m.received = travel, false, true, a.byID("sentitems"), a.server.Now().UTC()
 	m.moves++

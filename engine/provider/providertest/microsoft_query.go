@@ -226,6 +226,10 @@ func (p *filterParser) one() graphTest {
 		return func(m *microsoftMessage) bool {
 			return len(m.read.From) > 0 && strings.EqualFold(m.read.From[0].Email, value)
 		}
+	case "internetMessageId":
+		p.want("eq")
+		value := strings.Trim(p.text(), "<>")
+		return func(m *microsoftMessage) bool { return value != "" && m.read.MessageID == value }
 	case "conversationId":
 		p.want("eq")
 		value := p.text()

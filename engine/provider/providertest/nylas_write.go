@@ -382,4 +382,3 @@ func (k *nylasCall) sendDraft() {
 		k.leave(raw)
 	}
 }
-
