@@ -154,9 +154,12 @@ func (a Address) Check() error {
 // broken says that s cannot stand on one line of a mail protocol.
 func broken(s string) bool { return strings.ContainsAny(s, "\r\n\x00") }
 
+// longestField is in bytes: a name must leave room on its line (RFC 5322 section 2.1.1), and the library that folds lines fails where there is none.
+const longestField = 64
+
 // fieldName follows RFC 5322 section 2.2: printable US-ASCII without the colon.
 func fieldName(s string) bool {
-	if s == "" || len(s) > 100 {
+	if s == "" || len(s) > longestField {
 		return false
 	}
 	for i := 0; i < len(s); i++ {

@@ -78,6 +78,7 @@ func TestDraftRefusesInjection(t *testing.T) {
 		"bare LF":           {To: to, Subject: "a\nBcc: eve@example.com"},
 		"header value":      {To: to, Headers: []email.Header{{Name: "X-A", Value: "b\r\nBcc: eve@example.com"}}},
 		"header name":       {To: to, Headers: []email.Header{{Name: "X A", Value: "b"}}},
+		"long header name":  {To: to, Headers: []email.Header{{Name: strings.Repeat("X", 65), Value: "b"}}},
 		"second From":       {To: to, Headers: []email.Header{{Name: "from", Value: "eve@example.com"}}},
 		"address":           {To: []email.Address{{Email: "grace@example.com>\r\nRCPT TO:<eve@example.com"}}},
 		"display as addr":   {To: []email.Address{{Email: "Grace <grace@example.com>"}}},

@@ -59,3 +59,20 @@ type FolderWriter interface {
 	// DeleteFolder loses no mail: messages that are in no other folder go to the trash. A folder with others below may be refused with fault.Conflict.
 	DeleteFolder(ctx context.Context, a Account, id string) error
 }
+
+// Mailbox is all that can be done with a mailbox.
+type Mailbox interface {
+	MessageLister
+	MessageReader
+	MessageUpdater
+	MessageDeleter
+	AttachmentReader
+	FolderLister
+	FolderWriter
+	ThreadReader
+	ThreadWriter
+	DraftReader
+	DraftWriter
+	DraftSender
+	Sender
+}

@@ -19,7 +19,7 @@ var scopeTable = map[string][]Scope{
 		{Name: google + "userinfo.email", Short: "userinfo.email", Words: "See the account's address", Capabilities: []Capability{KnowIdentity}, Sensitivity: NonSensitive, Identity: true},
 		{Name: google + "userinfo.profile", Short: "userinfo.profile", Words: "See the account's name", Capabilities: []Capability{KnowIdentity}, Sensitivity: NonSensitive, Identity: true},
 		{Name: google + "gmail.readonly", Short: "gmail.readonly", Words: "Read all messages and settings", Capabilities: []Capability{ReadMail}, Sensitivity: Restricted, Needs: needsAssessment},
-		{Name: google + "gmail.modify", Short: "gmail.modify", Words: "Read, write and send, and delete to the trash", Capabilities: []Capability{ReadMail, ChangeMail, SendMail, ManageFolders}, Sensitivity: Restricted, Needs: needsAssessment},
+		{Name: google + "gmail.modify", Short: "gmail.modify", Words: "Read, write and send, and delete to the trash", Capabilities: []Capability{ReadMail, ChangeMail, SendMail, ManageDrafts, ManageFolders}, Sensitivity: Restricted, Needs: needsAssessment},
 		{Name: google + "gmail.send", Short: "gmail.send", Words: "Send only", Capabilities: []Capability{SendMail}, Sensitivity: Sensitive, Needs: needsVerification},
 		{Name: google + "gmail.compose", Short: "gmail.compose", Words: "Manage drafts and send", Capabilities: []Capability{SendMail, ManageDrafts}, Sensitivity: Restricted, Needs: needsAssessment},
 		{Name: google + "gmail.labels", Short: "gmail.labels", Words: "See and change labels", Capabilities: []Capability{ManageFolders}, Sensitivity: NonSensitive},

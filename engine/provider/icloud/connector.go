@@ -34,23 +34,19 @@ type Config struct {
 
 // Connector is the iCloud connector. It is safe for concurrent use.
 type Connector struct {
-	mail     *imapmail.Mail
-	settings map[string]string // never changed
+	*imapmail.Mail                   // every capability of a mailbox
+	settings       map[string]string // never changed
 }
 
 var (
-	_ provider.Password       = (*Connector)(nil)
-	_ provider.MessageLister  = (*Connector)(nil)
-	_ provider.MessageReader  = (*Connector)(nil)
-	_ provider.MessageUpdater = (*Connector)(nil)
-	_ provider.MessageDeleter = (*Connector)(nil)
-	_ provider.FolderLister   = (*Connector)(nil)
-	_ provider.Sender         = (*Connector)(nil)
+	_ provider.Mailbox  = (*Connector)(nil)
+	_ provider.Password = (*Connector)(nil)
 )
 
 // New makes the connector.
 func New(c Config) *Connector {
-	out := &Connector{mail: imapmail.New(imapmail.Config{Guard: c.Guard, Now: c.Now}), settings: map[string]string{provider.IMAPTLS: provider.TLS, provider.SMTPTLS: provider.StartTLS}}
+	out := &Connector{settings: map[string]string{provider.IMAPTLS: provider.TLS, provider.SMTPTLS: provider.StartTLS}}
+	out.Mail = imapmail.New(imapmail.Config{Guard: c.Guard, Now: c.Now, At: out.at})
 	out.settings[provider.IMAPHost], out.settings[provider.IMAPPort] = server(c.IMAPAddr, imapAddr)
 	out.settings[provider.SMTPHost], out.settings[provider.SMTPPort] = server(c.SMTPAddr, smtpAddr)
 	return out
@@ -72,12 +68,6 @@ func (c *Connector) Name() string { return "icloud" }
 
 // Label implements provider.Connector.
 func (c *Connector) Label() string { return "iCloud" }
-
-// Close implements provider.Connector.
-func (c *Connector) Close(key string) { c.mail.Close(key) }
-
-// Open counts the open connections of an account.
-func (c *Connector) Open(key string) int { return c.mail.Open(key) }
 
 var (
 	errRefused = fault.New(fault.Invalid, "login_refused", "Apple refused this address and password. Mail programs need an app-specific password, made at account.apple.com under Sign-In and Security; the Apple Account password does not work here.").At("password")
@@ -103,14 +93,14 @@ func (c *Connector) Check(ctx context.Context, l provider.Login) (provider.Ident
 	for k, v := range c.settings {
 		found[k] = v
 	}
-	err := c.mail.Try(ctx, c.at(account(l, found)))
+	err := c.Try(ctx, c.at(account(l, found)))
 	if name, apple := short(l.Username); errors.Is(err, provider.ErrCredentialRefused) && apple {
 		// Apple's own page says: the name without the domain for IMAP, the whole address for SMTP. Which of them works for IMAP differs by account.
 		found[loginName] = name
-		err = c.mail.Try(ctx, c.at(account(l, found)))
+		err = c.Try(ctx, c.at(account(l, found)))
 	}
 	if err == nil {
-		if err = c.mail.TrySend(ctx, c.at(account(l, found))); errors.Is(err, provider.ErrUnreachable) {
+		if err = c.TrySend(ctx, c.at(account(l, found))); errors.Is(err, provider.ErrUnreachable) {
 			err = errNoSend.Because(err)
 		}
 	}
@@ -166,34 +156,4 @@ func (c *Connector) at(a provider.Account) provider.Account {
 	}
 	a.Settings = settings
 	return a
-}
-
-// ListMessages implements provider.MessageLister.
-func (c *Connector) ListMessages(ctx context.Context, a provider.Account, q email.Query) (email.Page[email.Message], error) {
-	return c.mail.ListMessages(ctx, c.at(a), q)
-}
-
-// Message implements provider.MessageReader.
-func (c *Connector) Message(ctx context.Context, a provider.Account, id string, f email.Fields) (email.Message, error) {
-	return c.mail.Message(ctx, c.at(a), id, f)
-}
-
-// UpdateMessage implements provider.MessageUpdater.
-func (c *Connector) UpdateMessage(ctx context.Context, a provider.Account, id string, change email.Change) (email.Message, error) {
-	return c.mail.UpdateMessage(ctx, c.at(a), id, change)
-}
-
-// DeleteMessage implements provider.MessageDeleter.
-func (c *Connector) DeleteMessage(ctx context.Context, a provider.Account, id string, forever bool) error {
-	return c.mail.DeleteMessage(ctx, c.at(a), id, forever)
-}
-
-// ListFolders implements provider.FolderLister.
-func (c *Connector) ListFolders(ctx context.Context, a provider.Account) ([]email.Folder, error) {
-	return c.mail.ListFolders(ctx, c.at(a))
-}
-
-// Send implements provider.Sender.
-func (c *Connector) Send(ctx context.Context, a provider.Account, d email.Draft) (email.Message, error) {
-	return c.mail.Send(ctx, c.at(a), d)
 }

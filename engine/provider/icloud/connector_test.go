@@ -27,7 +27,7 @@ func connector(t *testing.T) (*icloud.Connector, *providertest.DovecotServer, *p
 
 func TestConformance(t *testing.T) {
 	c, d, _ := connector(t)
-	providertest.Run(t, providertest.Case{Connector: c, Lacks: []string{"threads", "drafts", "folder changes"}, Deliver: d.Deliver, SendTo: "grace@example.com",
+	providertest.Run(t, providertest.Case{Connector: c, Deliver: d.Deliver, SendTo: "grace@example.com",
 		Account: func(t testing.TB) provider.Account {
 			a := d.Account(t)
 			a.Settings = nil // the servers are the connector's own

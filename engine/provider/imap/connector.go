@@ -29,19 +29,14 @@ type Config struct {
 
 // Connector is the IMAP connector. It is safe for concurrent use.
 type Connector struct {
-	mail  *imapmail.Mail
-	guard *dial.Guard
-	check time.Duration
+	*imapmail.Mail // every capability of a mailbox
+	guard          *dial.Guard
+	check          time.Duration
 }
 
 var (
-	_ provider.Password       = (*Connector)(nil)
-	_ provider.MessageLister  = (*Connector)(nil)
-	_ provider.MessageReader  = (*Connector)(nil)
-	_ provider.MessageUpdater = (*Connector)(nil)
-	_ provider.MessageDeleter = (*Connector)(nil)
-	_ provider.FolderLister   = (*Connector)(nil)
-	_ provider.Sender         = (*Connector)(nil)
+	_ provider.Mailbox  = (*Connector)(nil)
+	_ provider.Password = (*Connector)(nil)
 )
 
 // New makes the connector.
@@ -52,7 +47,7 @@ func New(c Config) *Connector {
 	if c.TryTimeout == 0 {
 		c.TryTimeout = 12 * time.Second
 	}
-	return &Connector{guard: c.Guard, check: c.CheckTimeout, mail: imapmail.New(imapmail.Config{Guard: c.Guard, Now: c.Now, Roots: c.Roots,
+	return &Connector{guard: c.Guard, check: c.CheckTimeout, Mail: imapmail.New(imapmail.Config{Guard: c.Guard, Now: c.Now, Roots: c.Roots,
 		IdleAfter: c.IdleAfter, ConnectTimeout: c.TryTimeout, CommandTimeout: c.CommandTimeout})}
 }
 
@@ -61,42 +56,6 @@ func (c *Connector) Name() string { return "imap" }
 
 // Label implements provider.Connector.
 func (c *Connector) Label() string { return "IMAP" }
-
-// Close implements provider.Connector.
-func (c *Connector) Close(key string) { c.mail.Close(key) }
-
-// Open counts the open connections of an account.
-func (c *Connector) Open(key string) int { return c.mail.Open(key) }
-
-// ListMessages implements provider.MessageLister.
-func (c *Connector) ListMessages(ctx context.Context, a provider.Account, q email.Query) (email.Page[email.Message], error) {
-	return c.mail.ListMessages(ctx, a, q)
-}
-
-// Message implements provider.MessageReader.
-func (c *Connector) Message(ctx context.Context, a provider.Account, id string, f email.Fields) (email.Message, error) {
-	return c.mail.Message(ctx, a, id, f)
-}
-
-// UpdateMessage implements provider.MessageUpdater.
-func (c *Connector) UpdateMessage(ctx context.Context, a provider.Account, id string, change email.Change) (email.Message, error) {
-	return c.mail.UpdateMessage(ctx, a, id, change)
-}
-
-// DeleteMessage implements provider.MessageDeleter.
-func (c *Connector) DeleteMessage(ctx context.Context, a provider.Account, id string, forever bool) error {
-	return c.mail.DeleteMessage(ctx, a, id, forever)
-}
-
-// ListFolders implements provider.FolderLister.
-func (c *Connector) ListFolders(ctx context.Context, a provider.Account) ([]email.Folder, error) {
-	return c.mail.ListFolders(ctx, a)
-}
-
-// Send implements provider.Sender.
-func (c *Connector) Send(ctx context.Context, a provider.Account, d email.Draft) (email.Message, error) {
-	return c.mail.Send(ctx, a, d)
-}
 
 var (
 	errServerUnknown = fault.New(fault.Invalid, "mail_server_unknown", "We could not find the mail server for this address. Enter its name; the mail provider's help pages call it the IMAP server.").At(provider.IMAPHost)
@@ -129,11 +88,11 @@ func (c *Connector) Check(ctx context.Context, l provider.Login) (provider.Ident
 	if err != nil {
 		return none, nil, err
 	}
-	found, err := c.tryAll(ctx, l, candidates, c.mail.Try)
+	found, err := c.tryAll(ctx, l, candidates, c.Try)
 	if err != nil {
 		return none, nil, checkFault(err, l)
 	}
-	outgoing, err := c.tryAll(ctx, l, c.smtpCandidates(ctx, l, found), c.mail.TrySend)
+	outgoing, err := c.tryAll(ctx, l, c.smtpCandidates(ctx, l, found), c.TrySend)
 	switch {
 	case err == nil:
 		for k, v := range outgoing {

@@ -18,7 +18,7 @@ func TestConformanceOnDovecot(t *testing.T) {
 	d := providertest.Dovecot(t)
 	c := imap.New(imap.Config{Guard: guard(), Roots: d.Roots})
 	s := providertest.StartSubmission(t, d)
-	providertest.Run(t, providertest.Case{Connector: c, Lacks: []string{"threads", "drafts", "folder changes"}, Deliver: d.Deliver, SendTo: "grace@example.com",
+	providertest.Run(t, providertest.Case{Connector: c, Deliver: d.Deliver, SendTo: "grace@example.com",
 		Account: func(t testing.TB) provider.Account {
 			a := d.Account(t)
 			for k, v := range s.Settings() {

@@ -16,19 +16,22 @@ import (
 // attachmentPiece is how much of an attachment is asked for at once, and held.
 const attachmentPiece = 512 << 10
 
-// Attachment reads one part of a message and nothing else of it, piece by piece (RFC 3501 section 6.4.5, "partial"). Between two pieces the server's session is
+// Attachment reads one part of a message or a draft and nothing else of it, piece by piece (RFC 3501 section 6.4.5, "partial"). Between two pieces the server's session is
 // free: a slow reader keeps nobody waiting. The first piece has been read when it returns.
 func (m *Mail) Attachment(ctx context.Context, a provider.Account, message, id string) (email.Attachment, io.ReadCloser, error) {
-	folder, validity, uid, err := messageOf(message)
-	if err != nil {
+	a = m.at(a)
+	selected, _, _, err := messageOf(message)
+	if _, draft := draftOf(message); err != nil && !draft {
 		return email.Attachment{}, nil, err
 	}
-	p := &pieces{mail: m, ctx: ctx, account: a, folder: folder, validity: validity, uid: uid}
+	p := &pieces{mail: m, ctx: ctx, account: a}
 	var found rfc5322.Part
-	err = m.with(ctx, a, folder, false, func(s *session) error {
-		if validity != s.validity {
-			return provider.ErrMessageNotFound
+	err = m.with(ctx, a, selected, false, func(s *session) error {
+		folder, uid, err := s.pathOf(ctx, message)
+		if err != nil {
+			return err
 		}
+		p.folder, p.validity, p.uid = folder, s.validity, uid
 		l := lister{session: s, ctx: ctx, folder: folder}
 		l.allow(ctx, structureMost+itemMost+greetingBytes)
 		answers, err := l.collect(imap.UIDSetNum(uid), &imap.FetchOptions{UID: true, BodyStructure: &imap.FetchItemBodyStructure{Extended: true}}, 1)

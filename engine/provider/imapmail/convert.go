@@ -36,6 +36,9 @@ func (l *lister) message(f *fetched) email.Message {
 	m.Unread = !hasFlag(f.flags, imap.FlagSeen)
 	m.Starred = hasFlag(f.flags, imap.FlagFlagged)
 	m.Draft = hasFlag(f.flags, imap.FlagDraft)
+	if l.drafts {
+		m.ID, m.Draft = draftID(m), true
+	}
 	if l.q.NoBody {
 		m.HTML, m.Plain = "", ""
 	}

@@ -62,6 +62,9 @@ func (l *lister) fetch(set imap.NumSet, n int) (items []email.Message, lowest im
 		if f.uid == 0 || f.start == nil && f.size > 0 {
 			continue // an unasked-for update of flags, or a message that was just expunged
 		}
+		if l.drafts && hasFlag(f.flags, imap.FlagDeleted) {
+			continue
+		}
 		f.whole = int64(len(f.start)) < start
 		list = append(list, f)
 		if !f.whole {
@@ -265,13 +268,16 @@ func (l *lister) texts(paths []string, group []*fetched) error {
 
 func (l *lister) fetchRaw(set imap.NumSet, n int) (items []email.Message, lowest imap.UID, cut bool, err error) {
 	l.allow(l.ctx, int64(n)*itemMost+greetingBytes)
-	sizes, err := l.collect(set, &imap.FetchOptions{UID: true, RFC822Size: true}, n)
+	sizes, err := l.collect(set, &imap.FetchOptions{UID: true, RFC822Size: true, Flags: l.drafts}, n)
 	if err != nil {
 		return nil, 0, false, err
 	}
 	list := make([]*fetched, 0, len(sizes))
 	for _, b := range sizes {
-		list = append(list, &fetched{uid: b.UID, size: b.RFC822Size})
+		if l.drafts && hasFlag(b.Flags, imap.FlagDeleted) {
+			continue
+		}
+		list = append(list, &fetched{uid: b.UID, size: b.RFC822Size, flags: b.Flags})
 	}
 	newestFirst(list)
 	section := &imap.FetchItemBodySection{Peek: true}
@@ -284,7 +290,7 @@ func (l *lister) fetchRaw(set imap.NumSet, n int) (items []email.Message, lowest
 		} else if total += f.size; total > rawMost && len(items) > 0 {
 			return items, lowest, true, nil
 		}
-		m := email.Message{ID: messageID(l.folder, l.validity, f.uid), Folders: []string{folderID(l.folder)}, Size: f.size}
+		m := email.Message{ID: messageID(l.folder, l.validity, f.uid), Folders: []string{folderID(l.folder)}, Size: f.size, Starred: hasFlag(f.flags, imap.FlagFlagged)}
 		lowest = f.uid
 		if f.size <= rawMost {
 			l.allow(l.ctx, rawMost+itemMost)

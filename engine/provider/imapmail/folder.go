@@ -4,6 +4,7 @@ import (
 	"context"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -20,7 +21,7 @@ const (
 // ListFolders lists all folders with their counts.
 func (m *Mail) ListFolders(ctx context.Context, a provider.Account) ([]email.Folder, error) {
 	var out []email.Folder
-	err := m.with(ctx, a, "", false, func(s *session) error {
+	err := m.with(ctx, m.at(a), "", false, func(s *session) error {
 		all, err := s.folders(ctx, true)
 		if err != nil {
 			return err
@@ -194,22 +195,46 @@ func deref(n *uint32) int {
 	return int(*n)
 }
 
-// special finds the folder with a use, and makes it where there is none.
-func (s *session) special(ctx context.Context, a email.Attribute) (string, error) {
-	all, err := s.folders(ctx, false)
-	if err != nil {
-		return "", err
+// placesLife is how long a connection believes what it was told about folders with a use: other programs may move them.
+const placesLife = time.Minute
+
+// place finds the folder with a use; empty where there is none.
+func (s *session) place(ctx context.Context, a email.Attribute) (string, error) {
+	if s.places == nil || time.Since(s.placed) > placesLife {
+		all, err := s.folders(ctx, false)
+		if err != nil {
+			return "", err
+		}
+		s.learn(all)
 	}
-	for name, x := range uses(all) {
-		if x == a {
-			return name, nil
+	return s.places[a], nil
+}
+
+func (s *session) learn(all []*imap.ListData) {
+	s.places, s.placed = map[email.Attribute]string{}, time.Now()
+	use := uses(all)
+	for _, d := range all {
+		if a := use[d.Mailbox]; a != "" && s.places[a] == "" {
+			s.places[a] = d.Mailbox
 		}
 	}
-	name := strings.TrimPrefix(string(a), `\`)
+}
+
+// special finds the folder with a use, and makes it where there is none.
+func (s *session) special(ctx context.Context, a email.Attribute) (string, error) {
+	name, err := s.place(ctx, a)
+	if err != nil || name != "" {
+		return name, err
+	}
+	name = strings.TrimPrefix(string(a), `\`)
 	s.allow(ctx, selectBytes)
 	var options *imap.CreateOptions
 	if s.has(imap.CapCreateSpecialUse) {
 		options = &imap.CreateOptions{SpecialUse: []imap.MailboxAttr{imap.MailboxAttr(a)}}
 	}
-	return name, s.client.Create(name, options).Wait()
+	if err := s.client.Create(name, options).Wait(); err != nil {
+		return "", err
+	}
+	s.places[a] = name
+	return name, nil
 }

@@ -20,6 +20,7 @@ import (
 const (
 	messageKind = 1
 	cursorKind  = 2
+	threadKind  = 3
 	longestName = 1000
 )
 

@@ -41,7 +41,7 @@ func (m *Mail) ListMessages(ctx context.Context, a provider.Account, q email.Que
 			return page, err
 		}
 	}
-	err := m.with(ctx, a, folder, false, func(s *session) error {
+	err := m.with(ctx, m.at(a), folder, false, func(s *session) error {
 		if below != 0 && validity != s.validity {
 			return provider.ErrCursor
 		}
@@ -62,6 +62,7 @@ type lister struct {
 	ctx    context.Context
 	folder string
 	q      email.Query
+	drafts bool // what is listed are drafts: known by their own ids, and not told when they are only waiting to be expunged
 }
 
 // newest needs no search: the highest sequence numbers are the newest mail.
@@ -145,7 +146,7 @@ func (m *Mail) Message(ctx context.Context, a provider.Account, id string, field
 		return email.Message{}, err
 	}
 	var out email.Message
-	err = m.with(ctx, a, folder, false, func(s *session) error {
+	err = m.with(ctx, m.at(a), folder, false, func(s *session) error {
 		if validity != s.validity {
 			return provider.ErrMessageNotFound
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern-mail/postern/engine/dial"
@@ -20,6 +21,8 @@ type Config struct {
 	IdleAfter      time.Duration    // a connection unused for so long is closed: 5 minutes
 	ConnectTimeout time.Duration    // from the socket to the login's answer: 20 seconds
 	CommandTimeout time.Duration    // one call: 60 seconds
+	// At changes an account before it is used, as a connector does whose servers are fixed; nil = as it was saved. It is asked once for a call.
+	At func(provider.Account) provider.Account
 }
 
 // Mail reaches mailboxes over IMAP and SMTP. It is safe for concurrent use.
@@ -29,10 +32,13 @@ type Mail struct {
 	roots                                     *x509.CertPool
 	perAccount, most                          int
 	idleAfter, connectTimeout, commandTimeout time.Duration
+	at                                        func(provider.Account) provider.Account
 
 	mu       sync.Mutex
 	accounts map[string]*account
 	total    int
+	indexes  map[indexKey]*indexEntry
+	indexed  int // messages in indexes
 }
 
 // account is the connections of one key.
@@ -40,7 +46,8 @@ type account struct {
 	ctx    context.Context // ends when the key is closed
 	cancel context.CancelFunc
 	slots  chan struct{}
-	users  int // callers inside with; guarded by Mail.mu, as are idle and live
+	tree   atomic.Int64 // changes of folders made here: a folder that is selected under its old name must be selected anew
+	users  int          // callers inside with; guarded by Mail.mu, as are idle and live
 	idle   []*session
 	live   map[*session]struct{}
 	closed bool
@@ -49,9 +56,12 @@ type account struct {
 // New makes a Mail.
 func New(c Config) *Mail {
 	m := &Mail{guard: c.Guard, now: c.Now, roots: c.Roots, perAccount: c.PerAccount, most: c.Total, idleAfter: c.IdleAfter,
-		connectTimeout: c.ConnectTimeout, commandTimeout: c.CommandTimeout, accounts: map[string]*account{}}
+		connectTimeout: c.ConnectTimeout, commandTimeout: c.CommandTimeout, at: c.At, accounts: map[string]*account{}, indexes: map[indexKey]*indexEntry{}}
 	if m.now == nil {
 		m.now = time.Now
+	}
+	if m.at == nil {
+		m.at = func(a provider.Account) provider.Account { return a }
 	}
 	orInt(&m.perAccount, 4)
 	orInt(&m.most, 2000)
@@ -76,6 +86,11 @@ func orTime(v *time.Duration, d time.Duration) {
 // Close closes all connections of a key, those in use included, before it returns.
 func (m *Mail) Close(key string) {
 	m.mu.Lock()
+	for k := range m.indexes {
+		if k.account == key {
+			m.forgetIndex(k)
+		}
+	}
 	a := m.accounts[key]
 	if a == nil {
 		m.mu.Unlock()
@@ -126,6 +141,7 @@ func (m *Mail) with(ctx context.Context, acct provider.Account, folder string, w
 		}
 		stop := context.AfterFunc(ctx, s.wire.kill)
 		s.allow(ctx, selectBytes)
+		s.follow(a)
 		err = s.use(folder, write)
 		if _, fatal := s.answer(err); fatal && !fresh && ctx.Err() == nil && a.ctx.Err() == nil {
 			stop()

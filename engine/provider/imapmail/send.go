@@ -26,10 +26,16 @@ var errSendTooLarge = fault.New(fault.Invalid, "message_too_large", "The message
 // server has taken the message, Send succeeds: a copy that could not be kept only means an answer without an ID. The message is written
 // piece by piece, to the one server and to the other.
 func (m *Mail) Send(ctx context.Context, a provider.Account, d email.Draft) (email.Message, error) {
+	a = m.at(a)
 	msg, err := rfc5322.Compose(d, email.Address{Email: a.Address}, m.now())
 	if err != nil {
 		return email.Message{}, err
 	}
+	return m.depart(ctx, a, msg)
+}
+
+// depart submits a message that is ready, and keeps the copy.
+func (m *Mail) depart(ctx context.Context, a provider.Account, msg *rfc5322.Outgoing) (email.Message, error) {
 	size, err := msg.Fits(sendMost, errSendTooLarge)
 	if err != nil {
 		return email.Message{}, err

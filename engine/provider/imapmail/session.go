@@ -9,6 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 
+	"github.com/postern-mail/postern/engine/email"
 	"github.com/postern-mail/postern/engine/provider"
 )
 
@@ -25,8 +26,12 @@ type session struct {
 	folder   string // selected; empty = none
 	write    bool   // selected for writing
 	validity uint32
-	since    time.Time   // idle since; guarded by Mail.mu
-	timer    *time.Timer // guarded by Mail.mu
+	account  *account
+	tree     int64                      // the account's tree when folder and places were learned
+	places   map[email.Attribute]string // the folders with a use; nil = not asked yet
+	placed   time.Time                  // when that was
+	since    time.Time                  // idle since; guarded by Mail.mu
+	timer    *time.Timer                // guarded by Mail.mu
 }
 
 // end closes the socket without waiting for anybody.
@@ -34,11 +39,20 @@ func (s *session) end() { s.wire.kill() }
 
 // allow gives the next command its bytes, and the time that the caller has left.
 func (s *session) allow(ctx context.Context, bytes int64) {
+
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		deadline = time.Now().Add(s.mail.commandTimeout)
 	}
 	s.wire.allow(bytes, deadline)
+}
+
+// follow forgets what was known of folders that have been renamed or deleted since.
+func (s *session) follow(a *account) {
+	s.account = a
+	if now := a.tree.Load(); now != s.tree {
+		s.tree, s.folder, s.places = now, "", nil
+	}
 }
 
 // use selects folder, or brings the selected one up to date.

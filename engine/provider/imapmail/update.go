@@ -27,15 +27,15 @@ func (m *Mail) UpdateMessage(ctx context.Context, a provider.Account, id string,
 		}
 	}
 	var out email.Message
-	err = m.with(ctx, a, folder, true, func(s *session) error {
+	err = m.with(ctx, m.at(a), folder, true, func(s *session) error {
 		if err := s.present(ctx, validity, uid); err != nil {
 			return err
 		}
-		if err := s.mark(uid, change); err != nil {
+		if err := s.mark(imap.UIDSetNum(uid), change); err != nil {
 			return err
 		}
 		if target != folder {
-			v, n, err := s.move(ctx, uid, target)
+			v, n, err := s.move(ctx, imap.UIDSetNum(uid), target)
 			if err != nil {
 				return err
 			}
@@ -74,7 +74,7 @@ func (s *session) present(ctx context.Context, validity uint32, uid imap.UID) er
 	return nil
 }
 
-func (s *session) mark(uid imap.UID, c email.Change) error {
+func (s *session) mark(set imap.UIDSet, c email.Change) error {
 	var add, del []imap.Flag
 	put := func(want *bool, f imap.Flag, inverse bool) {
 		switch {
@@ -92,18 +92,17 @@ func (s *session) mark(uid imap.UID, c email.Change) error {
 			continue
 		}
 		x.Silent = true
-		if err := s.client.Store(imap.UIDSetNum(uid), &x, nil).Close(); err != nil {
+		if err := s.client.Store(set, &x, nil).Close(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// move answers where the message is now; 0 when the server does not say. Without MOVE it copies, and only when that has worked
+// move answers where the message is now; 0 when the server does not say, or when there were several. Without MOVE it copies, and only when that has worked
 // marks the old one: go-imap's own fallback sends both at once, and a copy that fails would then lose the message.
-func (s *session) move(ctx context.Context, uid imap.UID, target string) (validity uint32, at imap.UID, err error) {
-	s.allow(ctx, selectBytes)
-	set := imap.UIDSetNum(uid)
+func (s *session) move(ctx context.Context, set imap.UIDSet, target string) (validity uint32, at imap.UID, err error) {
+	s.allow(ctx, searchBytes)
 	if s.has(imap.CapMove) {
 		data, err := s.client.Move(set, target).Wait()
 		if err != nil {
@@ -153,7 +152,7 @@ func (m *Mail) DeleteMessage(ctx context.Context, a provider.Account, id string,
 	if err != nil {
 		return err
 	}
-	return notFound(m.with(ctx, a, folder, true, func(s *session) error {
+	return notFound(m.with(ctx, m.at(a), folder, true, func(s *session) error {
 		if err := s.present(ctx, validity, uid); err != nil {
 			return err
 		}
@@ -164,7 +163,7 @@ func (m *Mail) DeleteMessage(ctx context.Context, a provider.Account, id string,
 		if err != nil || trash == folder {
 			return err
 		}
-		_, _, err = s.move(ctx, uid, trash)
+		_, _, err = s.move(ctx, imap.UIDSetNum(uid), trash)
 		return err
 	}))
 }

@@ -37,7 +37,7 @@ func to(addresses ...string) []email.Address {
 }
 
 func note(text string) []email.Enclosure {
-	return []email.Enclosure{{Filename: "nöte.txt", ContentType: "text/plain", Size: int64(len(text)), Content: strings.NewReader(text)}}
+	return []email.Enclosure{{Filename: "nöte.txt", ContentType: "text/plain", Content: strings.NewReader(text)}}
 }
 
 // keep writes a draft and looks at it through both doors.

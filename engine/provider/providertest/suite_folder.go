@@ -68,6 +68,23 @@ func folderChange(t *testing.T, c Case) {
 	if got := list(t, c, a, email.Query{In: []string{renamed.ID}}); len(got.Items) != 1 {
 		t.Errorf("%d messages after the renaming", len(got.Items))
 	}
+	higher := "Kunden"
+	if top, err = w.UpdateFolder(ctx(t), a, top.ID, email.FolderChange{Name: &higher}); err != nil || top.Name != higher {
+		t.Fatalf("%+v %v", top, err)
+	}
+	all, err := c.Connector.(provider.FolderLister).ListFolders(ctx(t), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, f := range all {
+		if f.Name == name && f.ParentID == top.ID {
+			renamed, found = f, true
+		}
+	}
+	if !found || len(list(t, c, a, email.Query{In: []string{renamed.ID}}).Items) != 1 {
+		t.Fatalf("the folder within did not go along: %+v", all)
+	}
 	up := ""
 	moved, err := w.UpdateFolder(ctx(t), a, renamed.ID, email.FolderChange{ParentID: &up})
 	if err != nil || moved.Name != name || moved.ParentID != "" {

@@ -42,12 +42,13 @@ type Outgoing struct {
 	head []byte // of a complete message, changed or not
 	rest *io.SectionReader
 
+	kept  bool   // see Keep
 	ahead []byte // header lines in front
 	size  int64
 }
 
 // Compose makes a message of a draft: from its fields, or, where it is a complete message, of that. from stands in for a sender that the draft does not
-// name. What the draft may not hold is a fault of fault.Invalid. The Bcc field is left out: the envelope carries it; see Bcc and AsWritten.
+// name. What the draft may not hold is a fault of fault.Invalid. The Bcc field is left out: the envelope carries it; see Bcc and Keep.
 func Compose(d email.Draft, from email.Address, date time.Time) (*Outgoing, error) {
 	o := &Outgoing{draft: d, from: from, date: date, seed: boundarySeed()}
 	if d.Raw != nil {
@@ -56,13 +57,43 @@ func Compose(d email.Draft, from email.Address, date time.Time) (*Outgoing, erro
 	if err := d.Check(); err != nil {
 		return nil, err
 	}
-	if o.draft.MessageID == "" {
-		var id [16]byte
-		_, _ = rand.Read(id[:]) // never fails
-		o.draft.MessageID = hex.EncodeToString(id[:]) + "@" + domainOf(from.Email)
-	}
-	o.From, o.To = d.From, d.Recipients()
+	o.named()
 	return o, nil
+}
+
+// Keep makes what is kept of a draft: as Compose does, but it may name nobody, and Bcc is written. A complete message stays as it is.
+func Keep(d email.Draft, from email.Address, date time.Time) (*Outgoing, error) {
+	o := &Outgoing{draft: d, from: from, date: date, seed: boundarySeed(), kept: true}
+	if d.Raw != nil {
+		return o, o.complete()
+	}
+	if err := d.CheckKept(); err != nil {
+		return nil, err
+	}
+	o.named()
+	return o, nil
+}
+
+// Rewrite is Keep for a draft that was read from the mailbox and changed: what another program wrote into it need not pass Check.
+func Rewrite(d email.Draft, from email.Address, date time.Time) *Outgoing {
+	o := &Outgoing{draft: d, from: from, date: date, seed: boundarySeed(), kept: true}
+	o.named()
+	return o
+}
+
+// named gives a message its id.
+func (o *Outgoing) named() {
+	if o.draft.MessageID == "" {
+		o.draft.MessageID = NewMessageID(o.from.Email)
+	}
+	o.From, o.To = o.draft.From, o.draft.Recipients()
+}
+
+// NewMessageID makes a Message-ID, without angle brackets, for a message of this address.
+func NewMessageID(address string) string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:]) + "@" + domainOf(address)
 }
 
 func domainOf(address string) string {
@@ -84,14 +115,20 @@ func (o *Outgoing) complete() error {
 		return errUnreadable
 	}
 	after := int64(len(start) - len(body))
-	o.head, o.rest = visible(head), io.NewSectionReader(raw, after, raw.Size()-after)
-	m := ReadHeader(head, email.Standard)
+	if !o.kept {
+		head = visible(head)
+	}
+	o.head, o.rest = slices.Clone(head), io.NewSectionReader(raw, after, raw.Size()-after)
+	m := ReadHeader(start, email.Standard)
 	o.From, o.To = o.draft.From, o.draft.Recipients()
 	if len(o.From) == 0 {
 		o.From = m.From
 	}
 	if len(o.To) == 0 {
 		o.To = slices.Concat(m.To, m.Cc, m.Bcc)
+	}
+	if o.kept {
+		return nil
 	}
 	return email.Draft{From: o.From, To: o.To}.Check()
 }
@@ -154,7 +191,7 @@ func (o *Outgoing) write(w io.Writer) error {
 		return err
 	}
 	if !o.Complete() {
-		return (&composer{seed: o.seed}).write(w, o.draft, o.from, o.date)
+		return (&composer{seed: o.seed, kept: o.kept}).write(w, o.draft, o.from, o.date)
 	}
 	if _, err := w.Write(append(slices.Clone(o.head), "\r\n"...)); err != nil {
 		return err
@@ -250,7 +287,7 @@ func (o *Outgoing) Read() (email.Message, error) {
 		return m, nil
 	}
 	var shape bytes.Buffer
-	c := composer{seed: o.seed, hollow: true}
+	c := composer{seed: o.seed, hollow: true, kept: o.kept}
 	if err := c.write(&shape, o.draft, o.from, o.date); err != nil {
 		return email.Message{}, fmt.Errorf("compose: %w", err)
 	}

@@ -144,6 +144,17 @@ func ThreadID(m email.Message) string {
 	return "t" + base64.RawURLEncoding.EncodeToString([]byte(root))
 }
 
+// ThreadOf is the ThreadID of a message of which only the three fields that say it are known, or the whole header.
+func ThreadOf(head []byte) string {
+	head, _, _ = split(head)
+	all := fields(head)
+	m := email.Message{InReplyTo: messageIDs(first(all, "In-Reply-To")), References: messageIDs(every(all, "References"))}
+	if ids := messageIDs(first(all, "Message-ID")); len(ids) > 0 {
+		m.MessageID = ids[0]
+	}
+	return ThreadID(m)
+}
+
 // ThreadRoot is the Message-ID in a ThreadID; false when it is none.
 func ThreadRoot(id string) (string, bool) {
 	rest, ok := strings.CutPrefix(id, "t")

@@ -28,6 +28,7 @@ type composer struct {
 	seed   string
 	n      int
 	hollow bool // leave the files empty: for a look at the message's shape
+	kept   bool // a draft that stays in the mailbox: Bcc is written, so that it is known when it is sent
 }
 
 func boundarySeed() string {
@@ -62,10 +63,13 @@ func (c *composer) write(w io.Writer, d email.Draft, from email.Address, date ti
 	h.Set("Message-Id", "<"+d.MessageID+">")
 	h.Set("Date", date.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 	h.Set("Subject", encodeWords(d.Subject))
+	if !c.kept {
+		d.Bcc = nil
+	}
 	for _, f := range []struct {
 		name string
 		all  []email.Address
-	}{{"Reply-To", d.ReplyTo}, {"Cc", d.Cc}, {"To", d.To}, {"From", senders}} {
+	}{{"Reply-To", d.ReplyTo}, {"Bcc", d.Bcc}, {"Cc", d.Cc}, {"To", d.To}, {"From", senders}} {
 		if len(f.all) > 0 {
 			h.Set(f.name, addressList(f.all))
 		}
@@ -239,8 +243,35 @@ func WithoutBcc(raw []byte) []byte {
 	return out.Bytes()
 }
 
+// Departing is a draft as it leaves: dated at the moment of sending rather than of the last change. What a draft of another program may lack is added: a sender and
+// a Message-ID, without angle brackets. Bcc is still there.
+func Departing(raw []byte, from email.Address, date time.Time, messageID string) []byte {
+	m := ReadHeader(raw, email.Standard)
+	var out bytes.Buffer
+	out.WriteString("Date: " + date.Format("Mon, 02 Jan 2006 15:04:05 -0700") + "\r\n")
+	if len(m.From) == 0 {
+		out.WriteString("From: " + addressList([]email.Address{from}) + "\r\n")
+	}
+	if m.MessageID == "" {
+		out.WriteString("Message-ID: <" + messageID + ">\r\n")
+	}
+	head, rest, ok := split(raw)
+	if ok {
+		head = without(head, "date")
+	} else {
+		head, rest = nil, raw
+	}
+	out.Write(head)
+	out.WriteString("\r\n")
+	out.Write(rest)
+	return out.Bytes()
+}
+
 // visible is a header without its Bcc field.
-func visible(head []byte) []byte {
+func visible(head []byte) []byte { return without(head, "bcc") }
+
+// without is a header without one field, named in lower case.
+func without(head []byte, field string) []byte {
 	out := make([]byte, 0, len(head))
 	skip := false
 	for _, line := range bytes.SplitAfter(head, []byte("\n")) {
@@ -251,7 +282,7 @@ func visible(head []byte) []byte {
 			continue
 		}
 		name, _, _ := bytes.Cut(line, []byte(":"))
-		if skip = strings.EqualFold(strings.TrimSpace(string(name)), "bcc"); !skip {
+		if skip = strings.EqualFold(strings.TrimSpace(string(name)), field); !skip {
 			out = append(out, line...)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/postern-mail/postern/engine/dial"
-	"github.com/postern-mail/postern/engine/email"
 	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/engine/provider/imapmail"
@@ -26,21 +25,16 @@ type ConnectorConfig struct {
 
 // Connector reaches a sandbox, in this process or another. It is safe for concurrent use.
 type Connector struct {
-	oauth    oauth.Client
-	mail     *imapmail.Mail
-	settings map[string]string
+	oauth          oauth.Client
+	*imapmail.Mail // every capability of a mailbox
+	settings       map[string]string
 }
 
 var (
-	_ provider.OAuth          = (*Connector)(nil)
-	_ provider.Revoker        = (*Connector)(nil)
-	_ provider.Domains        = (*Connector)(nil)
-	_ provider.MessageLister  = (*Connector)(nil)
-	_ provider.MessageReader  = (*Connector)(nil)
-	_ provider.MessageUpdater = (*Connector)(nil)
-	_ provider.MessageDeleter = (*Connector)(nil)
-	_ provider.FolderLister   = (*Connector)(nil)
-	_ provider.Sender         = (*Connector)(nil)
+	_ provider.Mailbox = (*Connector)(nil)
+	_ provider.OAuth   = (*Connector)(nil)
+	_ provider.Revoker = (*Connector)(nil)
+	_ provider.Domains = (*Connector)(nil)
 )
 
 // New makes the connector.
@@ -49,8 +43,8 @@ func New(c ConnectorConfig) *Connector {
 	roots.AppendCertsFromPEM([]byte(c.Endpoints.CA))
 	u := c.Endpoints.URL
 	out := &Connector{oauth: oauth.Client{HTTP: c.Guard.HTTPClient(dial.Provider, 15*time.Second), Now: c.Now, Auth: u + "/authorize", Token: u + "/token", Revoke: u + "/revoke", Userinfo: u + "/userinfo"},
-		mail:     imapmail.New(imapmail.Config{Guard: c.Guard, Now: c.Now, Roots: roots}),
 		settings: map[string]string{provider.IMAPTLS: provider.TLS, provider.SMTPTLS: provider.TLS, provider.SentCopy: provider.ByServer}}
+	out.Mail = imapmail.New(imapmail.Config{Guard: c.Guard, Now: c.Now, Roots: roots, At: out.at})
 	out.settings[provider.IMAPHost], out.settings[provider.IMAPPort], _ = net.SplitHostPort(c.Endpoints.IMAPAddr)
 	out.settings[provider.SMTPHost], out.settings[provider.SMTPPort], _ = net.SplitHostPort(c.Endpoints.SMTPAddr)
 	return out
@@ -64,12 +58,6 @@ func (c *Connector) Label() string { return "Sandbox Mail" }
 
 // Domains implements provider.Domains.
 func (c *Connector) Domains() []string { return []string{Domain} }
-
-// Close implements provider.Connector.
-func (c *Connector) Close(key string) { c.mail.Close(key) }
-
-// Open counts the open mail connections of an account.
-func (c *Connector) Open(key string) int { return c.mail.Open(key) }
 
 // DefaultScopes implements provider.OAuth.
 func (c *Connector) DefaultScopes() []string { return []string{ScopeIdentity, ScopeRead} }
@@ -137,34 +125,4 @@ func (c *Connector) Revoke(ctx context.Context, app provider.App, t provider.Tok
 func (c *Connector) at(a provider.Account) provider.Account {
 	a.Settings = c.settings
 	return a
-}
-
-// ListMessages implements provider.MessageLister.
-func (c *Connector) ListMessages(ctx context.Context, a provider.Account, q email.Query) (email.Page[email.Message], error) {
-	return c.mail.ListMessages(ctx, c.at(a), q)
-}
-
-// Message implements provider.MessageReader.
-func (c *Connector) Message(ctx context.Context, a provider.Account, id string, f email.Fields) (email.Message, error) {
-	return c.mail.Message(ctx, c.at(a), id, f)
-}
-
-// UpdateMessage implements provider.MessageUpdater.
-func (c *Connector) UpdateMessage(ctx context.Context, a provider.Account, id string, change email.Change) (email.Message, error) {
-	return c.mail.UpdateMessage(ctx, c.at(a), id, change)
-}
-
-// DeleteMessage implements provider.MessageDeleter.
-func (c *Connector) DeleteMessage(ctx context.Context, a provider.Account, id string, forever bool) error {
-	return c.mail.DeleteMessage(ctx, c.at(a), id, forever)
-}
-
-// ListFolders implements provider.FolderLister.
-func (c *Connector) ListFolders(ctx context.Context, a provider.Account) ([]email.Folder, error) {
-	return c.mail.ListFolders(ctx, c.at(a))
-}
-
-// Send implements provider.Sender.
-func (c *Connector) Send(ctx context.Context, a provider.Account, d email.Draft) (email.Message, error) {
-	return c.mail.Send(ctx, c.at(a), d)
 }

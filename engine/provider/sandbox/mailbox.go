@@ -72,6 +72,7 @@ type session struct {
 	conn                       net.Conn
 	box                        *mailbox
 	token                      *access // nil for a password
+	selected                   string
 }
 
 var (
@@ -175,14 +176,27 @@ func (x *xoauth2) Next(response []byte) (challenge []byte, done bool, err error)
 }
 
 func (s *session) Select(name string, o *imap.SelectOptions) (*imap.SelectData, error) {
-	if err := s.need(ScopeRead); err != nil {
+	if err := s.need(within(name, ScopeRead)...); err != nil {
 		return nil, err
 	}
-	return s.UserSession.Select(name, o)
+	s.selected = ""
+	data, err := s.UserSession.Select(name, o)
+	if err == nil {
+		s.selected = name
+	}
+	return data, err
+}
+
+// within is the scopes of which one allows an act in a folder: whoever may write drafts may do so within their folder.
+func within(folder string, scope string) []string {
+	if folder == "Drafts" {
+		return []string{scope, ScopeDrafts}
+	}
+	return []string{scope}
 }
 
 func (s *session) Status(name string, o *imap.StatusOptions) (*imap.StatusData, error) {
-	if err := s.need(ScopeRead); err != nil {
+	if err := s.need(within(name, ScopeRead)...); err != nil {
 		return nil, err
 	}
 	return s.UserSession.Status(name, o)
@@ -254,50 +268,57 @@ func (s *session) Rename(from, to string, o *imap.RenameOptions) error {
 		return &imap.Error{Type: imap.StatusResponseTypeNo, Code: imap.ResponseCodeCannot, Text: "This folder stays"}
 	}
 	to = strings.TrimRight(to, "/")
-	if err := s.UserSession.Rename(from, to, o); err != nil {
-		return err
+	for _, name := range s.box.names() {
+		// Folders within it go along (RFC 3501 section 6.3.5).
+		rest, below := strings.CutPrefix(name, from+"/")
+		if name != from && !below {
+			continue
+		}
+		now := to
+		if below {
+			now += "/" + rest
+		}
+		if err := s.UserSession.Rename(name, now, o); err != nil {
+			return err
+		}
+		s.box.mu.Lock()
+		delete(s.box.folders, name)
+		s.box.folders[now] = true
+		s.box.mu.Unlock()
 	}
-	s.box.mu.Lock()
-	defer s.box.mu.Unlock()
-	delete(s.box.folders, from)
-	s.box.folders[to] = true
 	return nil
 }
 
 func (s *session) Append(name string, r imap.LiteralReader, o *imap.AppendOptions) (*imap.AppendData, error) {
-	scopes := []string{ScopeModify}
-	if name == "Drafts" {
-		scopes = append(scopes, ScopeDrafts)
-	}
-	if err := s.need(scopes...); err != nil {
+	if err := s.need(within(name, ScopeModify)...); err != nil {
 		return nil, err
 	}
 	return s.UserSession.Append(name, r, o)
 }
 
 func (s *session) Search(k imapserver.NumKind, c *imap.SearchCriteria, o *imap.SearchOptions) (*imap.SearchData, error) {
-	if err := s.need(ScopeRead); err != nil {
+	if err := s.need(within(s.selected, ScopeRead)...); err != nil {
 		return nil, err
 	}
 	return s.UserSession.Search(k, c, o)
 }
 
 func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, o *imap.FetchOptions) error {
-	if err := s.need(ScopeRead); err != nil {
+	if err := s.need(within(s.selected, ScopeRead)...); err != nil {
 		return err
 	}
 	return s.UserSession.Fetch(w, set, o)
 }
 
 func (s *session) Store(w *imapserver.FetchWriter, set imap.NumSet, f *imap.StoreFlags, o *imap.StoreOptions) error {
-	if err := s.need(ScopeModify); err != nil {
+	if err := s.need(within(s.selected, ScopeModify)...); err != nil {
 		return err
 	}
 	return s.UserSession.Store(w, set, f, o)
 }
 
 func (s *session) Expunge(w *imapserver.ExpungeWriter, uids *imap.UIDSet) error {
-	if err := s.need(ScopeModify); err != nil {
+	if err := s.need(within(s.selected, ScopeModify)...); err != nil {
 		return err
 	}
 	return s.UserSession.Expunge(w, uids)

@@ -123,7 +123,7 @@ func TestConformance(t *testing.T) {
 	pool.AppendCertsFromPEM([]byte(s.Endpoints().CA))
 	n := 0
 	tokens := map[string]provider.Token{}
-	providertest.Run(t, providertest.Case{Connector: c, Lacks: []string{"threads", "drafts", "folder changes"}, SendTo: "grace@sandbox.test",
+	providertest.Run(t, providertest.Case{Connector: c, SendTo: "grace@sandbox.test",
 		Account: func(t testing.TB) provider.Account {
 			n++
 			user := s.AddUser(fmt.Sprintf("test%d", n), "Test Person")

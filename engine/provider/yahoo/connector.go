@@ -1,13 +1,11 @@
 package yahoo
 
 import (
-	"context"
 	"net"
 	"net/url"
 	"time"
 
 	"github.com/postern-mail/postern/engine/dial"
-	"github.com/postern-mail/postern/engine/email"
 	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/engine/provider/imapmail"
 	"github.com/postern-mail/postern/engine/provider/oauth"
@@ -35,19 +33,14 @@ type Config struct {
 
 // Connector is the Yahoo connector. It is safe for concurrent use.
 type Connector struct {
-	oauth    oauth.Client
-	mail     *imapmail.Mail
-	settings map[string]string // never changed
+	oauth          oauth.Client
+	*imapmail.Mail                   // every capability of a mailbox
+	settings       map[string]string // never changed
 }
 
 var (
-	_ provider.OAuth          = (*Connector)(nil)
-	_ provider.MessageLister  = (*Connector)(nil)
-	_ provider.MessageReader  = (*Connector)(nil)
-	_ provider.MessageUpdater = (*Connector)(nil)
-	_ provider.MessageDeleter = (*Connector)(nil)
-	_ provider.FolderLister   = (*Connector)(nil)
-	_ provider.Sender         = (*Connector)(nil)
+	_ provider.Mailbox = (*Connector)(nil)
+	_ provider.OAuth   = (*Connector)(nil)
 )
 
 // New makes the connector.
@@ -55,9 +48,9 @@ func New(c Config) *Connector {
 	out := &Connector{
 		oauth: oauth.Client{HTTP: c.Guard.HTTPClient(dial.Provider, 15*time.Second), Now: c.Now, Auth: or(c.AuthURL, authURL), Token: or(c.TokenURL, tokenURL),
 			Userinfo: or(c.UserinfoURL, beside(c.TokenURL)), Basic: true},
-		mail:     imapmail.New(imapmail.Config{Guard: c.Guard, Now: c.Now}),
 		settings: map[string]string{provider.IMAPTLS: provider.TLS, provider.SMTPTLS: provider.TLS},
 	}
+	out.Mail = imapmail.New(imapmail.Config{Guard: c.Guard, Now: c.Now, At: out.at})
 	out.settings[provider.IMAPHost], out.settings[provider.IMAPPort] = server(or(c.IMAPAddr, imapAddr))
 	out.settings[provider.SMTPHost], out.settings[provider.SMTPPort] = server(or(c.SMTPAddr, smtpAddr))
 	return out
@@ -93,44 +86,8 @@ func (c *Connector) Name() string { return "yahoo" }
 // Label implements provider.Connector.
 func (c *Connector) Label() string { return "Yahoo" }
 
-// Close implements provider.Connector.
-func (c *Connector) Close(key string) { c.mail.Close(key) }
-
-// Open counts the open connections of an account.
-func (c *Connector) Open(key string) int { return c.mail.Open(key) }
-
 // at points an account to Yahoo's servers, whatever was saved with it: a token of Yahoo's is sent nowhere else.
 func (c *Connector) at(a provider.Account) provider.Account {
 	a.Settings = c.settings
 	return a
-}
-
-// ListMessages implements provider.MessageLister.
-func (c *Connector) ListMessages(ctx context.Context, a provider.Account, q email.Query) (email.Page[email.Message], error) {
-	return c.mail.ListMessages(ctx, c.at(a), q)
-}
-
-// Message implements provider.MessageReader.
-func (c *Connector) Message(ctx context.Context, a provider.Account, id string, f email.Fields) (email.Message, error) {
-	return c.mail.Message(ctx, c.at(a), id, f)
-}
-
-// UpdateMessage implements provider.MessageUpdater.
-func (c *Connector) UpdateMessage(ctx context.Context, a provider.Account, id string, change email.Change) (email.Message, error) {
-	return c.mail.UpdateMessage(ctx, c.at(a), id, change)
-}
-
-// DeleteMessage implements provider.MessageDeleter.
-func (c *Connector) DeleteMessage(ctx context.Context, a provider.Account, id string, forever bool) error {
-	return c.mail.DeleteMessage(ctx, c.at(a), id, forever)
-}
-
-// ListFolders implements provider.FolderLister.
-func (c *Connector) ListFolders(ctx context.Context, a provider.Account) ([]email.Folder, error) {
-	return c.mail.ListFolders(ctx, c.at(a))
-}
-
-// Send implements provider.Sender.
-func (c *Connector) Send(ctx context.Context, a provider.Account, d email.Draft) (email.Message, error) {
-	return c.mail.Send(ctx, c.at(a), d)
 }

@@ -34,7 +34,7 @@ func start(t *testing.T) (*yahoo.Connector, *providertest.YahooServer, *dial.Gua
 
 func TestConformance(t *testing.T) {
 	c, y, _ := start(t)
-	providertest.Run(t, providertest.Case{Connector: c, Lacks: []string{"threads", "drafts", "folder changes"}, Account: y.Account, Deliver: y.Deliver, SendTo: "grace@example.com",
+	providertest.Run(t, providertest.Case{Connector: c, Account: y.Account, Deliver: y.Deliver, SendTo: "grace@example.com",
 		Revoke: func(_ testing.TB, a provider.Account) { y.Remove(a.Login) }})
 }
 
