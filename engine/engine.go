@@ -119,7 +119,7 @@ func (e *Engine) wire(c Config) (err error) {
 	e.Webhooks = webhooks.New(webhooks.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Outbox: out, Guard: c.Guard, DigestKey: digest,
 		SigningKey: ed25519.NewKeyFromSeed(seed), Addresses: c.Addresses,
 		AddressesAt: c.Now(), PlainHTTP: c.PlainHTTP, Now: c.Now, Logger: c.Log})
-	e.Verifications = verifications.New(verifications.Config{Store: e.Store, Safe: safe, Audit: e.Audit, DigestKey: digest, Now: c.Now, Logger: c.Log})
+	e.Verifications = verifications.New(verifications.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Guard: c.Guard, DigestKey: digest, Now: c.Now, Logger: c.Log})
 	return nil
 }
 

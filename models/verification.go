@@ -13,6 +13,7 @@ type InboundEndpoint struct {
 	Addresses     Strings       `gorm:"column:addresses"`
 	CreatedAt     time.Time     `gorm:"column:created_at"`
 	DisabledAt    *time.Time    `gorm:"column:disabled_at"`
+	PausedAt      *time.Time    `gorm:"column:paused_at"`    // calls are put off; nil: they are taken
 	WindowUntil   *time.Time    `gorm:"column:window_until"` // end of a declared rotation of the sender's secret; nil: none
 }
 

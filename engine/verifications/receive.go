@@ -63,6 +63,10 @@ func (s *Service) Receive(ctx context.Context, r Request) (models.Verification, 
 	if e.Kind != selfKind {
 		row.TenantID = e.TenantID
 	}
+	if e.PausedAt != nil {
+		row.Reason, row.Size = Paused, max(r.Length, 0)
+		return s.refuse(ctx, row, nil)
+	}
 	if len(e.Addresses) > 0 {
 		listed := within(e.Addresses, r.Addr)
 		if row.Listed = &listed; !listed {

@@ -10,17 +10,19 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/postern-mail/postern/engine/audit"
+	"github.com/postern-mail/postern/engine/dial"
 	"github.com/postern-mail/postern/engine/sealed"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
 )
 
-// Config is what the service works with. All fields must be set.
+// Config is what the service works with. All fields but Guard must be set.
 type Config struct {
 	Store     *store.Store
 	Safe      *sealed.Safe
 	Audit     *audit.Keeper
-	DigestKey []byte // keys the digests of bodies and signatures; webhooks gets the same
+	Guard     *dial.Guard // the way out, to ask a sender for its addresses and a provider for its keys; nil: nobody is asked
+	DigestKey []byte      // keys the digests of bodies and signatures; webhooks gets the same
 	Now       func() time.Time
 	Logger    *slog.Logger
 }
@@ -30,6 +32,7 @@ type Service struct {
 	store     *store.Store
 	safe      *sealed.Safe
 	audit     *audit.Keeper
+	guard     *dial.Guard
 	digestKey []byte
 	clock     func() time.Time
 	log       *slog.Logger
@@ -43,7 +46,7 @@ type Service struct {
 
 // New makes the service. It starts no work.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, safe: c.Safe, audit: c.Audit, digestKey: c.DigestKey, clock: c.Now, log: c.Logger, quota: quota{most: rowsPerMinute}, reports: quota{most: reportsPerMinute}}
+	s := &Service{store: c.Store, safe: c.Safe, audit: c.Audit, guard: c.Guard, digestKey: c.DigestKey, clock: c.Now, log: c.Logger, quota: quota{most: rowsPerMinute}, reports: quota{most: reportsPerMinute}}
 	s.lookups = &conveyor[models.EndpointID, source]{work: s.lookup}
 	s.refusals = &conveyor[refusal, struct{}]{work: s.count}
 	s.notes = &conveyor[*noting, models.Verification]{work: s.write}

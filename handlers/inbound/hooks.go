@@ -86,7 +86,7 @@ func status(v models.Verification) int {
 	switch v.Reason {
 	case verifications.OK, verifications.OKPreviousSecret, verifications.Duplicate, verifications.Replayed:
 		return http.StatusOK
-	case verifications.RotationWindow:
+	case verifications.RotationWindow, verifications.Paused:
 		return http.StatusServiceUnavailable
 	case verifications.UnknownEndpoint:
 		return http.StatusNotFound

@@ -59,7 +59,7 @@ func (t *Tx) InsertInboundEndpoint(e models.InboundEndpoint) error {
 // ChangeInboundEndpoint writes what can change of an endpoint.
 func (t *Tx) ChangeInboundEndpoint(e models.InboundEndpoint) error {
 	return changed(t.db.Table("inbound_endpoints").Where("id = ?", e.ID).Updates(map[string]any{
-		"name": e.Name, "addresses": e.Addresses, "window_until": e.WindowUntil, "disabled_at": e.DisabledAt,
+		"name": e.Name, "addresses": e.Addresses, "window_until": e.WindowUntil, "disabled_at": e.DisabledAt, "paused_at": e.PausedAt,
 	}))
 }
 
