@@ -23,8 +23,8 @@ var (
 const (
 	maxWindow   = 92 * 24 * time.Hour
 	usualWindow = 30 * 24 * time.Hour
-	mostRows    = 100_000 // of one export
-	exportPage  = 500
+	mostRows    = 1_000_000 // of one export
+	exportPage  = 1000
 )
 
 // Filter narrows the log. Cursor is Page.Next of the list before.
@@ -189,7 +189,7 @@ func (s *Service) Counts(ctx context.Context, actor models.Actor, f Filter) ([]C
 }
 
 // Export gives each row that the actor may see to each, the newest first, page by page: no connection is held while a slow reader takes them. It
-// stops at 100,000 rows and then says true.
+// stops at 1,000,000 rows and then says true.
 func (s *Service) Export(ctx context.Context, actor models.Actor, f Filter, each func(models.Verification) error) (bool, error) {
 	at, id, err := readCursor(f.Cursor)
 	if err != nil {

@@ -24,7 +24,7 @@ var (
 		{"Audit", "audit", "/audit", models.ReadAudit}, {"Security", "security", "/security", models.ReadSecurity},
 	}
 	customerNav = []entry{
-		{"Mailboxes", "grant", "/", models.ReadGrants}, {"Activity", "activity", "/audit", models.ReadAudit}, {"Security", "security", "/security", models.ReadSecurity},
+		{"Mailboxes", "grant", "/", models.ReadGrants}, {"Activity", "activity", "/audit", models.ReadAudit}, {"Verifications", "verification", "/verifications", models.ReadVerifications}, {"Security", "security", "/security", models.ReadSecurity},
 	}
 	footNav = []entry{{"Settings", "settings", "/settings", models.ReadApps}}
 )

@@ -142,7 +142,7 @@ func (p *Portal) homeCharts(ctx context.Context, actor models.Actor) ([]ui.Chart
 		}
 		severed.Bars = append(severed.Bars, bar)
 	}
-	return []ui.ChartView{p.verdictChart(counts), severed}, nil
+	return []ui.ChartView{verdictChart("Verdicts of the last 30 days", "2 Jan", days, counts), severed}, nil
 }
 
 func (p *Portal) homeReviewer(c echo.Context) error {

@@ -101,6 +101,24 @@ type filter struct {
 	choices     []choice
 }
 
+// typed is a filter that a person types: of the kind of input, text or date.
+func typed(name, label, kind string) filter { return filter{name, label, []choice{{value: typedKind + kind}}} }
+
+// typedKind marks the one choice of such a filter.
+const typedKind = "input:"
+
+// kind is that of the input; empty where the filter is chosen from a list.
+func (f filter) kind() string {
+	if len(f.choices) != 1 {
+		return ""
+	}
+	kind, is := strings.CutPrefix(f.choices[0].value, typedKind)
+	if !is {
+		return ""
+	}
+	return kind
+}
+
 // view fills the search and filter form and its chips.
 func (l list) view(searchLabel string, filters ...filter) ui.FiltersView {
 	v := ui.FiltersView{Action: l.path, Search: l.get("q"), SearchLabel: searchLabel}
@@ -111,9 +129,12 @@ func (l list) view(searchLabel string, filters ...filter) ui.FiltersView {
 	known := []string{"q"}
 	for _, f := range filters {
 		known = append(known, f.name)
-		if f.choices != nil {
+		switch {
+		case f.kind() != "":
+			v.Inputs = append(v.Inputs, ui.FilterInputView{Name: f.name, Label: f.label, Type: f.kind(), Value: l.get(f.name)})
+		case f.choices != nil:
 			v.Selects = append(v.Selects, ui.FilterView{Name: f.name, Label: f.label, Options: options(append([]choice{{"", "Any"}}, f.choices...), l.get(f.name))})
-		} else if l.get(f.name) != "" {
+		case l.get(f.name) != "":
 			v.Hidden = append(v.Hidden, ui.FactView{Label: f.name, Text: l.get(f.name)})
 		}
 		if value := l.get(f.name); value != "" {

@@ -37,6 +37,7 @@ type Config struct {
 // Portal is the door. It is safe for concurrent use.
 type Portal struct {
 	Config
+	checks meter // of the checker
 }
 
 // New makes the door. Mount what Web gives.

@@ -1,8 +1,10 @@
 package portal
 
 import (
+	"context"
 	"encoding/hex"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -37,14 +39,22 @@ func (p *Portal) since(l list) time.Time {
 }
 
 func readVerificationList(c echo.Context) list {
-	return readList(c, "/verifications", "verdict", "reason", "source", "webhook", "tenant", "since")
+	return readList(c, "/verifications", "verdict", "reason", "source", "endpoint", "webhook", "tenant", "type", "since", "first", "last")
 }
 
+// errDay is a day in the address that is none.
+var errDay = fault.New(fault.Invalid, "bad_day", "A day is written like 2026-11-23.").At("first")
+
 func (p *Portal) verificationFilter(l list) (verifications.Filter, error) {
-	f := verifications.Filter{Verdict: l.get("verdict"), Reason: l.get("reason"), Source: l.get("source"), Search: l.get("q"), Cursor: l.get("cursor"), Since: p.since(l), Limit: pageSize}
+	f := verifications.Filter{Verdict: l.get("verdict"), Reason: l.get("reason"), Source: l.get("source"), EventType: l.get("type"), Search: l.get("q"), Cursor: l.get("cursor"), Since: p.since(l), Limit: pageSize}
 	var err error
 	if id := l.get("webhook"); id != "" {
 		if f.Webhook, err = models.ParseID[models.WebhookID](id); err != nil {
+			return f, errAbsent.Because(err)
+		}
+	}
+	if id := l.get("endpoint"); id != "" {
+		if f.Endpoint, err = models.ParseID[models.EndpointID](id); err != nil {
 			return f, errAbsent.Because(err)
 		}
 	}
@@ -52,6 +62,17 @@ func (p *Portal) verificationFilter(l list) (verifications.Filter, error) {
 		if f.Tenant, err = models.ParseID[models.TenantID](id); err != nil {
 			return f, errAbsent.Because(err)
 		}
+	}
+	if day := l.get("first"); day != "" {
+		if f.Since, err = time.Parse(time.DateOnly, day); err != nil {
+			return f, errDay.Because(err)
+		}
+	}
+	if day := l.get("last"); day != "" {
+		if f.Until, err = time.Parse(time.DateOnly, day); err != nil {
+			return f, errDay.Because(err)
+		}
+		f.Until = f.Until.AddDate(0, 0, 1) // that day included
 	}
 	return f, nil
 }
@@ -66,58 +87,157 @@ func (p *Portal) verificationList(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	counts, err := p.Verifications.Counts(ctx, actor, f)
+	filters, names, err := p.verificationFilters(c, l)
 	if err != nil {
 		return err
 	}
-	var reasons, sources []choice
-	for _, r := range verifications.Reasons() {
-		reasons = append(reasons, choice{r, verifications.AdviceFor(r).Title})
+	view := pages.VerificationListView{Tabs: p.verificationTabs(c, "log"), Pages: l.pages(len(found.Verifications), found.Next, ""), Filtered: l.filtered(), Filters: filters,
+		Export: ui.ExportView{CSV: l.export("/verifications/export.csv"), JSON: l.export("/verifications/export.json")}}
+	if f.Search == "" { // one event is no chart
+		if view.Chart, err = p.verdictsOver(ctx, actor, f); err != nil {
+			return err
+		}
 	}
-	for _, s := range verifications.Sources() {
-		sources = append(sources, choice{s, sourceName(s)})
-	}
-	view := pages.VerificationListView{Chart: p.verdictChart(counts), Pages: l.pages(len(found.Verifications), found.Next, ""), Filtered: l.filtered(),
-		Export: ui.ExportView{CSV: l.export("/verifications/export.csv"), JSON: l.export("/verifications/export.json")},
-		Filters: l.view("Find an event by its id", filter{"verdict", "Verdict", []choice{{"accepted", "Accepted"}, {"refused", "Refused"}}}, filter{"reason", "Reason", reasons},
-			filter{"source", "Source", sources}, filter{"since", "Time", spans}, filter{"webhook", "Webhook", nil}, filter{"tenant", "Tenant", nil})}
 	for _, v := range found.Verifications {
-		view.Rows = append(view.Rows, verificationRow(v))
+		row := verificationRow(v, names)
+		if v.EventType != "" {
+			row.TypeURL = l.url("type", v.EventType, "cursor", "", "trail", "", "from", "")
+		}
+		view.Rows = append(view.Rows, row)
 	}
 	page, err := p.frame(c, "Verifications")
 	if err != nil {
 		return err
 	}
 	page.Lede = "Every signed request that came in: what was accepted, what was refused, and why."
+	if actor.Role == models.Customer {
+		page.Lede = "Every signed request about your mailboxes: what was accepted, what was refused, and why. What is in them is not kept."
+	}
 	return web.Render(c, http.StatusOK, pages.VerificationList(page, view))
 }
 
-func verificationRow(v models.Verification) pages.VerificationRow {
+// verificationFilters fills the filters, and gives the names of the endpoints that the actor may know.
+func (p *Portal) verificationFilters(c echo.Context, l list) (ui.FiltersView, map[models.EndpointID]string, error) {
+	ctx, actor := c.Request().Context(), web.Actor(c)
+	names := map[models.EndpointID]string{}
+	var reasons, sources, endpoints, tenants []choice
+	for _, r := range verifications.Reasons() {
+		reasons = append(reasons, choice{r, verifications.AdviceFor(r).Title})
+	}
+	for _, s := range verifications.Sources() {
+		sources = append(sources, choice{s, sourceName(s)})
+	}
+	if actor.Platform() {
+		list, err := p.Verifications.ListSources(ctx, actor, models.ApplicationID{})
+		if err != nil {
+			return ui.FiltersView{}, nil, err
+		}
+		for _, e := range list {
+			names[e.ID] = e.Name
+			endpoints = append(endpoints, choice{e.ID.String(), ui.Shorten(e.Name, 40)})
+		}
+		if tenants, err = p.tenantChoices(ctx, actor); err != nil {
+			return ui.FiltersView{}, nil, err
+		}
+	}
+	view := l.view("Find an event by its id", filter{name: "verdict", label: "Verdict", choices: []choice{{"accepted", "Accepted"}, {"refused", "Refused"}}}, filter{name: "reason", label: "Reason", choices: reasons},
+		filter{name: "source", label: "Source", choices: sources}, filter{name: "endpoint", label: "Endpoint", choices: endpoints}, filter{name: "tenant", label: "Organisation", choices: tenants},
+		filter{name: "since", label: "Time", choices: spans}, typed("type", "Event type", "text"), typed("first", "From day (UTC)", "date"), typed("last", "To day (UTC)", "date"),
+		filter{name: "webhook", label: "Webhook"})
+	return view, names, nil
+}
+
+func verificationRow(v models.Verification, names map[models.EndpointID]string) pages.VerificationRow {
 	row := pages.VerificationRow{URL: "/verifications/" + v.ID.String(), At: v.At, State: v.Verdict, Reason: verifications.AdviceFor(v.Reason).Title, Source: sourceName(v.Source),
 		Type: v.EventType, Event: v.EventID, Remote: v.Address}
-	if v.EndpointID != nil && v.Source != "self" { // our own receiver needs no number
-		row.Endpoint = v.EndpointID.String()
+	if v.EndpointID != nil && v.Source != "self" { // our own receiver needs no name
+		row.Endpoint = names[*v.EndpointID]
 	}
 	return row
 }
 
-// verdictChart draws accepted and refused by day; refused is split by its most frequent reasons in the table beneath, by the verdicts here.
-func (p *Portal) verdictChart(counts []verifications.Count) ui.ChartView {
-	chart := ui.ChartView{ID: "verdicts", Title: "Verdicts of the last 30 days", Unit: "requests", Series: []ui.SeriesView{{Label: "Accepted", State: "accepted"}, {Label: "Refused", State: "refused"}}}
-	for _, day := range lastDays(p.Now(), 30) {
-		bar := ui.BarView{Label: day.Format("2 Jan"), Values: []int{0, 0}}
-		for _, n := range counts {
-			if sameDay(n.At, day) {
-				if n.Verdict == "accepted" {
-					bar.Values[0] += n.Count
-				} else {
-					bar.Values[1] += n.Count
+// verdictsOver draws the verdicts over the time that the filter names, the last 30 days where it names none.
+func (p *Portal) verdictsOver(ctx context.Context, actor models.Actor, f verifications.Filter) (ui.ChartView, error) {
+	now := p.Now().UTC()
+	if f.Until.IsZero() || f.Until.After(now) {
+		f.Until = now
+	}
+	if f.Since.IsZero() {
+		f.Since = f.Until.AddDate(0, 0, -29).Truncate(24 * time.Hour)
+	}
+	if f.Since.After(f.Until) {
+		return ui.ChartView{}, nil
+	}
+	title := "Verdicts by day"
+	if longest := 92 * 24 * time.Hour; f.Until.Sub(f.Since) > longest {
+		f.Since, title = f.Until.Add(-longest).Add(time.Hour), "Verdicts by day, the last 92 days of the time chosen"
+	}
+	counts, err := p.Verifications.Counts(ctx, actor, f)
+	if err != nil {
+		return ui.ChartView{}, err
+	}
+	step, label := verifications.Step(f.Until.Sub(f.Since)), "2 Jan"
+	if step == time.Hour {
+		title, label = "Verdicts by hour (UTC)", "2 Jan 15:04"
+	}
+	var begins []time.Time
+	for at := f.Since.Truncate(step); at.Before(f.Until); at = at.Add(step) {
+		begins = append(begins, at)
+	}
+	return verdictChart(title, label, begins, counts), nil
+}
+
+// verdictChart draws accepted and refused, a bar for each beginning; its table has the numbers.
+func verdictChart(title, label string, begins []time.Time, counts []verifications.Count) ui.ChartView {
+	chart := ui.ChartView{ID: "verdicts", Title: title, Unit: "requests", Series: []ui.SeriesView{{Label: "Accepted", State: "accepted"}, {Label: "Refused", State: "refused"}}}
+	at := map[time.Time]int{}
+	for i, b := range begins {
+		at[b.UTC()] = i
+		chart.Bars = append(chart.Bars, ui.BarView{Label: b.Format(label), Values: []int{0, 0}})
+	}
+	for _, n := range counts {
+		i, shown := at[n.At.UTC()]
+		switch {
+		case !shown:
+		case n.Verdict == "accepted":
+			chart.Bars[i].Values[0] += n.Count
+		default:
+			chart.Bars[i].Values[1] += n.Count
+		}
+	}
+	return chart
+}
+
+// whereItCameIn names endpoint, organisation and delivery, as far as the actor may know of them.
+func (p *Portal) whereItCameIn(ctx context.Context, actor models.Actor, v models.Verification, view *pages.VerificationShowView) error {
+	if v.EndpointID != nil {
+		view.Endpoint = v.EndpointID.String()
+		if actor.Platform() {
+			d, err := p.Verifications.FindSource(ctx, actor, *v.EndpointID)
+			if err != nil && fault.KindOf(err) != fault.NotFound {
+				return err
+			}
+			if err == nil {
+				view.Endpoint = d.Endpoint.Name
+				if actor.May(models.ReadWebhooks) {
+					view.EndpointURL = sourcesURL + "/" + v.EndpointID.String()
 				}
 			}
 		}
-		chart.Bars = append(chart.Bars, bar)
 	}
-	return chart
+	if v.TenantID != nil && actor.May(models.ReadTenants) {
+		t, err := p.Tenants.Find(ctx, actor, *v.TenantID)
+		if err != nil && fault.KindOf(err) != fault.NotFound {
+			return err
+		}
+		if err == nil {
+			view.Tenant, view.TenantURL = t.Name, "/verifications?tenant="+t.ID.String()
+		}
+	}
+	if v.EventID != "" {
+		view.SameEventURL = "/verifications?" + url.Values{"q": {v.EventID}}.Encode()
+	}
+	return nil
 }
 
 func (p *Portal) verificationShow(c echo.Context) error {
@@ -133,8 +253,8 @@ func (p *Portal) verificationShow(c echo.Context) error {
 	advice := verifications.AdviceFor(v.Reason)
 	view := pages.VerificationShowView{ID: v.ID.String(), State: v.Verdict, Reason: advice.Title, Means: advice.Meaning, Do: advice.Do, At: v.At, Source: sourceName(v.Source), Event: v.EventID,
 		Type: v.EventType, Size: ui.Number(int(v.Size)) + " bytes", Digest: hex.EncodeToString(v.Digest), Remote: v.Address, Latency: (time.Duration(v.LatencyUS) * time.Microsecond).String()}
-	if v.EndpointID != nil {
-		view.Endpoint = v.EndpointID.String()
+	if err := p.whereItCameIn(ctx, actor, v, &view); err != nil {
+		return err
 	}
 	if v.WebhookID != nil {
 		view.Endpoint = v.WebhookID.String()
@@ -170,29 +290,6 @@ func (p *Portal) verificationShow(c echo.Context) error {
 	}
 	page.Kind, page.Breadcrumbs = "Verification", crumbs("Verifications", "/verifications")
 	return web.Render(c, http.StatusOK, pages.VerificationShow(page, view))
-}
-
-func (p *Portal) verificationExportCSV(c echo.Context) error { return p.verificationExport(c, sendCSV) }
-
-func (p *Portal) verificationExportJSON(c echo.Context) error {
-	return p.verificationExport(c, sendJSON)
-}
-
-func (p *Portal) verificationExport(c echo.Context, send sender) error {
-	f, err := p.verificationFilter(readVerificationList(c))
-	if err != nil {
-		return err
-	}
-	f.Cursor = ""
-	var rows [][]string
-	truncated, err := p.Verifications.Export(c.Request().Context(), web.Actor(c), f, func(v models.Verification) error {
-		rows = append(rows, verifications.Record(v))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return send(c, "verifications", truncated, verifications.Header(), rows)
 }
 
 // factsOf lays out settings in the order of their names.

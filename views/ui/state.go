@@ -58,6 +58,11 @@ var states = map[string]stateLook{
 	"current": {"Signs", good, "good"},
 	"overlap": {"Signs until its end", wait, "wait"},
 	"ended":   {"Ended", ended, "ended"},
+	// secrets of senders
+	"counts":       {"Counts", good, "good"},
+	"counts_until": {"Counts until its end", wait, "wait"},
+	"staged":       {"Entered ahead", wait, "wait"},
+	"rotating":     {"Rotation declared", warn, "warn"},
 	// connect links, invites, keys
 	"open":     {"Open", wait, "wait"},
 	"used":     {"Used", good, "good"},
