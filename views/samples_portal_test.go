@@ -120,9 +120,10 @@ func portalSamples() []sample {
 		{"live_confirm", pages.LiveConfirm(page("Is "+longMail+" gone at Microsoft 365?", "Grants"), pages.LiveConfirmView{Address: longMail, Provider: "Microsoft 365", Tenant: hostile, Steps: []string{"A work account's owner removes it at myapps.microsoft.com."}, Action: "/receipts/live/1/confirm", CancelURL: "/receipts/live",
 			Note: hostile, Errors: []ui.ErrorView{{Field: "note", Text: "Say in at most 300 characters who confirmed it, and how."}}})},
 		{"verification_list", pages.VerificationList(page("Verifications", "Verifications"), pages.VerificationListView{
-			Chart: verdicts(), Filters: filters("/verifications", "", choice("verdict", "Verdict", "Accepted", "Refused"), choice("reason", "Reason", "Wrong secret", "Body altered"), choice("source", "Source", "Own events", "Nylas"), choice("since", "Time", "Last hour", "Last day")),
+			Tabs:  []ui.TabView{{Label: "Log", URL: "/verifications", Current: true}, {Label: "Sources", URL: "/verifications/sources"}, {Label: "Check a signature", URL: "/verifications/check"}},
+			Chart: verdicts(), Filters: filters("/verifications", "Find an event by its id", choice("verdict", "Verdict", "Accepted", "Refused"), choice("reason", "Reason", "Wrong secret", "Body altered"), choice("source", "Source", "Own events", "Nylas"), choice("since", "Time", "Last hour", "Last day")),
 			Rows: []pages.VerificationRow{
-				{URL: "/verifications/1", At: ago(2 * time.Minute), State: "accepted", Reason: "Signature matches", Source: "Our own events", Endpoint: "self-check", Type: "grant.updated", Event: grantID, Remote: "127.0.0.1"},
+				{URL: "/verifications/1", At: ago(2 * time.Minute), State: "accepted", Reason: "Signature matches", Source: "Our own events", Endpoint: "self-check", Type: "grant.updated", TypeURL: "/verifications?type=grant.updated", Event: grantID, Remote: "127.0.0.1"},
 				{URL: "/verifications/2", At: ago(9 * time.Minute), State: "refused", Reason: "The body was altered after it was signed", Source: "Nylas", Endpoint: hostile, Remote: "2001:db8:4:17:ffff:ffff:ffff:ffff"},
 				{URL: "/verifications/3", At: ago(5 * time.Hour), State: "refused", Reason: "No signature", Source: "Nylas", Endpoint: "crm-inbound", Remote: "203.0.113.77"},
 			},

@@ -2,6 +2,7 @@ package views_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +45,7 @@ func page(title, current string) layout.Page {
 func customerPage(title string) layout.Page {
 	p := page(title, "")
 	p.ActorName, p.ActorRole, p.SearchURL, p.Foot, p.Banner = "Priya Raman", "Customer", "", nil, layout.Banner{}
-	p.Nav = []layout.NavItem{{Label: "Mailboxes", Icon: "grant", URL: "/", Current: true}, {Label: "Activity", Icon: "activity", URL: "/audit"}, {Label: "Security", Icon: "security", URL: "/security"}}
+	p.Nav = []layout.NavItem{{Label: "Mailboxes", Icon: "grant", URL: "/", Current: true}, {Label: "Activity", Icon: "activity", URL: "/audit"}, {Label: "Verifications", Icon: "verification", URL: "/verifications"}, {Label: "Security", Icon: "security", URL: "/security"}}
 	return p
 }
 
@@ -200,5 +201,5 @@ type sample struct {
 }
 
 func samples() []sample {
-	return append(append(append(portalSamples(), setupSamples()...), securitySamples()...), hostedSamples()...)
+	return slices.Concat(portalSamples(), setupSamples(), securitySamples(), hostedSamples(), verificationSamples())
 }
