@@ -102,7 +102,9 @@ type filter struct {
 }
 
 // typed is a filter that a person types: of the kind of input, text or date.
-func typed(name, label, kind string) filter { return filter{name, label, []choice{{value: typedKind + kind}}} }
+func typed(name, label, kind string) filter {
+	return filter{name, label, []choice{{value: typedKind + kind}}}
+}
 
 // typedKind marks the one choice of such a filter.
 const typedKind = "input:"
