@@ -98,7 +98,7 @@ func (p *Portal) verificationExport(c echo.Context, kind, contentType string, f 
 			if err := f.flush(); err != nil {
 				return err
 			}
-			if err := out.SetWriteDeadline(time.Now().Add(exportPause)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			if err := out.SetWriteDeadline(p.Now().Add(exportPause)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 				return err
 			}
 		}
