@@ -634,6 +634,7 @@ CREATE TABLE public.inbound_endpoints (
     created_at timestamp with time zone NOT NULL,
     disabled_at timestamp with time zone,
     window_until timestamp with time zone,
+    paused_at timestamp with time zone,
     CONSTRAINT inbound_endpoints_kind_check CHECK ((kind = ANY (ARRAY['self'::text, 'v3'::text, 'standard'::text])))
 );
 
@@ -666,6 +667,20 @@ CREATE TABLE public.inbound_seen (
     endpoint_id uuid NOT NULL,
     event_id text NOT NULL,
     seen_at timestamp with time zone NOT NULL
+);
+
+
+--
+-- Name: inbound_waiting; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.inbound_waiting (
+    endpoint_id uuid NOT NULL,
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    digest bytea NOT NULL,
+    until timestamp with time zone NOT NULL,
+    address text DEFAULT ''::text NOT NULL
 );
 
 
@@ -1429,6 +1444,22 @@ ALTER TABLE ONLY public.inbound_seen
 
 
 --
+-- Name: inbound_waiting inbound_waiting_endpoint_id_digest_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.inbound_waiting
+    ADD CONSTRAINT inbound_waiting_endpoint_id_digest_key UNIQUE (endpoint_id, digest);
+
+
+--
+-- Name: inbound_waiting inbound_waiting_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.inbound_waiting
+    ADD CONSTRAINT inbound_waiting_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: instance instance_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1842,6 +1873,13 @@ CREATE INDEX inbound_seen_by_time ON public.inbound_seen USING btree (seen_at);
 --
 
 CREATE UNIQUE INDEX inbound_self_once ON public.inbound_endpoints USING btree (application_id) WHERE (kind = 'self'::text);
+
+
+--
+-- Name: inbound_waiting_by_end; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX inbound_waiting_by_end ON public.inbound_waiting USING btree (until);
 
 
 --
@@ -2490,6 +2528,14 @@ ALTER TABLE ONLY public.inbound_endpoints
 
 ALTER TABLE ONLY public.inbound_secrets
     ADD CONSTRAINT inbound_secrets_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES public.inbound_endpoints(id);
+
+
+--
+-- Name: inbound_waiting inbound_waiting_endpoint_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.inbound_waiting
+    ADD CONSTRAINT inbound_waiting_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES public.inbound_endpoints(id);
 
 
 --
@@ -3583,6 +3629,13 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.inbound_secrets TO postern_pla
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.inbound_seen TO postern_platform;
+
+
+--
+-- Name: TABLE inbound_waiting; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.inbound_waiting TO postern_platform;
 
 
 --
