@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 	"github.com/postern-mail/postern/engine/dial"
 	"github.com/postern-mail/postern/engine/grants"
 	"github.com/postern-mail/postern/engine/keys"
+	"github.com/postern-mail/postern/engine/ledger"
 	"github.com/postern-mail/postern/engine/mailbox"
 	"github.com/postern-mail/postern/engine/outbox"
 	"github.com/postern-mail/postern/engine/provider"
@@ -55,6 +57,7 @@ type Engine struct {
 	Tenants       *tenants.Service
 	Grants        *grants.Service
 	Mailbox       *mailbox.Service
+	Ledger        *ledger.Service
 	Webhooks      *webhooks.Service
 	Verifications *verifications.Service
 	Keys          *keys.Service
@@ -103,10 +106,11 @@ func (e *Engine) wire(c Config) (err error) {
 	e.Grants = grants.New(grants.Config{Store: e.Store, Audit: e.Audit, Outbox: out, Tokens: kept, Providers: c.Providers, BaseURL: base, Region: c.Installation.Region,
 		Company: c.Company, IDTokens: ed25519.NewKeyFromSeed(seed), Now: c.Now, Log: c.Log})
 	kept.Refused = e.Grants.Expired
+	e.Ledger = ledger.New(e.Store, c.Now, c.Log)
 	e.Mailbox = mailbox.New(e.Store, kept, c.Providers, c.Now, c.Log)
 	e.Tenants = tenants.New(e.Store, e.Audit, c.Installation.Region, c.Now)
 	e.Applications = applications.New(applications.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Providers: c.Providers, Now: c.Now})
-	if e.Access, err = access.New(access.Config{Store: e.Store, Audit: e.Audit, BaseURL: c.BaseURL, Region: c.Installation.Region, Demo: c.Demo, Now: c.Now, Logger: c.Log}); err != nil {
+	if e.Access, err = access.New(access.Config{Store: e.Store, Audit: e.Audit, BaseURL: c.BaseURL, Region: c.Installation.Region, Demo: c.Demo, Keys: access.KeyStanding, Now: c.Now, Logger: c.Log}); err != nil {
 		return err
 	}
 	digest, err := derive(c.Installation.Secret, "digests")
@@ -123,8 +127,15 @@ func (e *Engine) wire(c Config) (err error) {
 	return nil
 }
 
-// Close ends the engine's database connections.
-func (e *Engine) Close() error { return e.Store.Close() }
+// ledgerEnd is how long the end of the program may be held up by accesses that are not written yet.
+const ledgerEnd = 10 * time.Second
+
+// Close writes what the access ledger still holds and ends the engine's database connections. The doors must have stopped answering.
+func (e *Engine) Close() error {
+	ending, cancel := context.WithTimeout(context.Background(), ledgerEnd)
+	defer cancel()
+	return errors.Join(e.Ledger.Flush(ending), e.Store.Close())
+}
 
 // derive makes a 32-byte key for one purpose from the instance secret (HKDF-SHA256, RFC 5869).
 func derive(secret []byte, purpose string) ([]byte, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -38,7 +39,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start the workers: %w", err)
 	}
+	var ledger sync.WaitGroup
+	ledger.Go(func() { e.Ledger.Run(ctx) })
 	e.AuditLog.Sequence(ctx)
+	ledger.Wait()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), workersEnd)
 	defer cancel()
 	if err := client.Stop(ending); err != nil {

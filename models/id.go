@@ -42,6 +42,7 @@ type (
 	passNoun         struct{}
 	packNoun         struct{}
 	documentNoun     struct{}
+	accessNoun       struct{}
 )
 
 // The ids, one type a noun.
@@ -73,6 +74,7 @@ type (
 	PassID          = ID[passNoun]
 	PackID          = ID[packNoun]
 	DocumentID      = ID[documentNoun]
+	AccessID        = ID[accessNoun]
 )
 
 // PlatformSpace is the tenant id under which the platform's own secrets are sealed: connector and webhook secrets belong

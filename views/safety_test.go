@@ -24,7 +24,7 @@ import (
 // Every page, with a function that takes a frame and a view model. Poisoned by reflection, so that a field added later is poisoned too.
 var constructors = map[string]any{
 	"SignIn": pages.SignIn, "Enrol": pages.Enrol, "HomeStaff": pages.HomeStaff, "HomeReviewer": pages.HomeReviewer, "HomeCustomer": pages.HomeCustomer,
-	"TenantList": pages.TenantList, "TenantCreate": pages.TenantCreate, "TenantShow": pages.TenantShow, "GrantList": pages.GrantList, "GrantShow": pages.GrantShow,
+	"TenantList": pages.TenantList, "TenantCreate": pages.TenantCreate, "TenantShow": pages.TenantShow, "GrantList": pages.GrantList, "GrantShow": pages.GrantShow, "AccessList": pages.AccessList,
 	"GrantRevoke": pages.GrantRevoke, "GrantDelete": pages.GrantDelete, "GrantRevokeTokens": pages.GrantRevokeTokens, "Receipt": pages.Receipt, "ReceiptList": pages.ReceiptList, "LiveList": pages.LiveList, "LiveConfirm": pages.LiveConfirm,
 	"LinkCreate": pages.LinkCreate, "LinkCreated": pages.LinkCreated, "WebhookList": pages.WebhookList, "WebhookForm": pages.WebhookForm, "SecretShown": pages.SecretShown,
 	"WebhookShow": pages.WebhookShow, "DeliveryList": pages.DeliveryList, "WebhookRotate": pages.WebhookRotate, "WebhookDelete": pages.WebhookDelete, "DeliveryShow": pages.DeliveryShow,

@@ -27,6 +27,9 @@ func portalSamples() []sample {
 		Scopes: scopes(), Created: ago(212 * day), LastUsed: ago(3 * time.Minute), Tokens: 3,
 		RevokeTokensURL: "/grants/1/revoke-tokens", RevokeURL: "/grants/1/revoke", DeleteURL: "/grants/1/delete", ReconnectURL: "/grants/1/reconnect",
 		Receipts: receiptRows()[:1], Audit: auditRows(), AuditURL: "/audit?object=1",
+		Accessors: []pages.AccessorRow{{Who: "CRM sync (postern_eu_Ab3xYz…)", Kind: "API key", Acts: []string{"listed messages", "read messages", "downloaded attachments"}, Count: 12402, Last: ago(3 * time.Minute), URL: "/grants/accesses?actor=1"},
+			{Who: "Access token for " + longMail, Kind: "Access token", Acts: []string{"sent mail"}, Count: 1, Last: ago(40 * day)}},
+		AccessesURL: "/grants/accesses?grant=1", AccessesOf: "its latest 1,000 calls",
 	}
 	gone := pages.GrantShowView{ID: grantID, Address: longMail, Provider: "iCloud", Tenant: hostile, TenantURL: "/tenants/1", Application: "Acme Sync", State: "revoked",
 		StateText: "Nothing can reach this mailbox through Postern.", Reason: "revoked", ReasonBy: "Sofia Lindqvist", ReasonAt: ago(4 * time.Minute), Created: ago(20 * day), ReconnectURL: "/grants/1/reconnect", DeleteURL: "/grants/1/delete"}
@@ -113,6 +116,16 @@ func portalSamples() []sample {
 			Ends: ui.EndsView{Now: []string{"The grant is gone for good."}}, Errors: []ui.ErrorView{{Text: "Somebody else revoked it meanwhile. Look at what is left, then decide again."}}})},
 		{"grant_revoke_google", pages.GrantRevoke(confirm("Revoke ada@northwind.example?"), shared)},
 		{"grant_revoke_tokens", pages.GrantRevokeTokens(confirm("Revoke the tokens of ada@northwind.example?"), end)},
+		{"access_list", pages.AccessList(kind(page("Who reached which mailbox", "Grants"), "Access ledger", layout.Crumb{Label: "Grants", URL: "/grants"}), pages.AccessListView{
+			Filters: filters("/grants/accesses", "", choice("operation", "Did", "Listed messages", "Sent mail"), choice("outcome", "Outcome", "Refused"), choice("since", "Time", "Last hour", "Last day")),
+			Rows: []pages.AccessRow{
+				{At: ago(2 * time.Minute), Who: "CRM sync (postern_eu_Ab3xYz…)", WhoURL: "/grants/accesses?actor=1", Mailbox: "ada@northwind.example", MailboxURL: "/grants/1", Act: "Listed messages", Operation: "messages.list", State: "done", From: "198.51.100.7"},
+				{At: ago(9 * time.Minute), Who: hostile, Mailbox: longMail, MailboxURL: "/grants/2", Act: "Sent mail", Operation: "messages.send", State: "refused", Outcome: "insufficient_scopes", From: "2001:db8:4:17:ffff:ffff:ffff:ffff"},
+				{At: ago(5 * day), Who: "Access token", Mailbox: "a mailbox that was deleted", Act: "Downloaded an attachment", Operation: "attachments.download", State: "done", From: "203.0.113.77"},
+			},
+			Pages: ui.PagesView{From: 1, To: 3}, Export: ui.ExportView{CSV: "/a.csv", JSON: "/a.json"},
+		})},
+		{"access_list_none", pages.AccessList(page("Who reached which mailbox", "Grants"), pages.AccessListView{Filters: filters("/grants/accesses", "")})},
 		{"receipt", pages.Receipt(kind(page("Receipt for ada@northwind.example", "Grants"), "Receipt", layout.Crumb{Label: "Receipts", URL: "/receipts"}), receipt)},
 		{"receipt_list", pages.ReceiptList(page("Receipts", "Grants"), pages.ReceiptListView{Filters: filters("/receipts", "Search mailboxes", choice("result", "Result", "Severed, verified", "Deleted here only")), Rows: receiptRows(), Pages: ui.PagesView{From: 1, To: 3, Total: "3"}, Live: 3, LiveURL: "/receipts/live"})},
 		{"live_list", pages.LiveList(page("Still live at a provider", "Grants"), pages.LiveListView{Filters: filters("/receipts/live", "Search mailboxes", choice("outcome", "State", "Owner must act")), Rows: liveRows(), Pages: ui.PagesView{From: 1, To: 3}})},

@@ -49,6 +49,7 @@ type process struct {
 type extras struct {
 	keySource  string // where the key-encryption key is; empty: a file
 	demo       bool
+	limits     v3.Limits                                    // of the API; zero: the contract's
 	allow      []netip.Prefix                               // opened in the egress guard
 	connectors func(guard *dial.Guard) []provider.Connector // nil: none
 }
@@ -148,11 +149,11 @@ func (p *process) mount(x extras) {
 	c, e := p.config, p.engine
 	p.server = web.New(web.Config{BaseURL: c.URL, TrustedProxies: c.TrustedProxies, Sessions: e.Access, Metrics: metrics, MetricsApart: c.MetricsAddr != "", Now: time.Now, Logger: p.log,
 		Checks: []web.Check{{Name: "database", Run: e.Store.Ready}}})
-	p.server.Mount(v3.New(v3.Config{Access: e.Access, Applications: e.Applications, Grants: e.Grants, Mailbox: e.Mailbox, Webhooks: e.Webhooks, Verifications: e.Verifications, URL: p.server.URL, Region: c.Region,
-		Organization: p.installation.ID, Now: time.Now}).Web())
+	p.server.Mount(v3.New(v3.Config{Access: e.Access, Applications: e.Applications, Grants: e.Grants, Mailbox: e.Mailbox, Ledger: e.Ledger, Webhooks: e.Webhooks, Verifications: e.Verifications, URL: p.server.URL, Region: c.Region,
+		Organization: p.installation.ID, Limits: x.limits, Now: time.Now}).Web())
 	p.server.Mount(consent.New(consent.Config{Grants: e.Grants, Server: p.server, Company: c.Company, Region: c.Region, Demo: x.demo, Now: time.Now}).Web())
 	p.server.Mount(inbound.New(e.Verifications, p.log).Web())
-	p.server.Mount(portal.New(portal.Config{Access: e.Access, Applications: e.Applications, Tenants: e.Tenants, Grants: e.Grants, Webhooks: e.Webhooks, Verifications: e.Verifications, Keys: e.Keys,
+	p.server.Mount(portal.New(portal.Config{Access: e.Access, Applications: e.Applications, Tenants: e.Tenants, Grants: e.Grants, Ledger: e.Ledger, Webhooks: e.Webhooks, Verifications: e.Verifications, Keys: e.Keys,
 		Audit: e.Audit, AuditLog: e.AuditLog, Providers: p.providers, Server: p.server, Company: c.Company, Region: c.Region, Demo: x.demo, Now: time.Now}).Web())
 }
 

@@ -33,6 +33,7 @@ func commands() []command {
 		{"audit", "the audit log: key, export a bundle, verify one offline", auditCommand},
 		{"webhook", "verify a captured webhook call, offline", webhook},
 		{"keys", "the keys: create, status, rotate, verify", keys},
+		{"bench", "the load figures of the README, measured on this machine", benchCommand},
 	}
 }
 

@@ -22,13 +22,14 @@ import (
 	"github.com/postern-mail/postern/models/store"
 )
 
-// Config is what the service is made of. All of it is required, but Demo.
+// Config is what the service is made of. All of it is required, but Demo and Keys.
 type Config struct {
 	Store   *store.Store
 	Audit   *audit.Keeper
-	BaseURL *url.URL // passkeys are bound to its host
-	Region  string   // "us" or "eu": named in every API key
-	Demo    bool     // sign-in links may be made
+	BaseURL *url.URL      // passkeys are bound to its host
+	Region  string        // "us" or "eu": named in every API key
+	Demo    bool          // sign-in links may be made
+	Keys    time.Duration // how long the standing of a key may be relied on: KeyStanding, or 0 to read it every time
 	Now     func() time.Time
 	Logger  *slog.Logger
 }
@@ -44,6 +45,7 @@ type Service struct {
 	log      *slog.Logger
 	passkeys *webauthn.WebAuthn // nil: the base address has no host name, and browsers know no passkeys for an IP address
 	failures *limiter
+	keys     *keyring
 
 	mu    sync.Mutex
 	links map[[32]byte]models.MemberID // the demo's sign-in links, by the hash of their token
@@ -53,7 +55,7 @@ type Service struct {
 // New makes the service. Its error is a base address that cannot hold passkeys for another reason than being an IP address.
 func New(c Config) (*Service, error) {
 	s := &Service{store: c.Store, audit: c.Audit, base: c.BaseURL, region: strings.ToLower(c.Region), demo: c.Demo, now: c.Now, log: c.Logger,
-		failures: newLimiter(10, 15*time.Minute), links: map[[32]byte]models.MemberID{}}
+		failures: newLimiter(10, 15*time.Minute), keys: newKeyring(c.Keys), links: map[[32]byte]models.MemberID{}}
 	if _, err := netip.ParseAddr(c.BaseURL.Hostname()); err == nil {
 		return s, nil
 	}

@@ -170,7 +170,7 @@ func (s *Service) Key(ctx context.Context, actor models.Actor, id models.APIKeyI
 	return row, err
 }
 
-// RevokeKey ends a key: the next request that shows it is refused, on every node.
+// RevokeKey ends a key: the next request that shows it is refused here, and on every other node within KeyStanding.
 func (s *Service) RevokeKey(ctx context.Context, actor models.Actor, id models.APIKeyID) (models.APIKey, error) {
 	var row models.APIKey
 	if err := mayManageKeys(actor); err != nil {
@@ -188,6 +188,7 @@ func (s *Service) RevokeKey(ctx context.Context, actor models.Actor, id models.A
 		}
 		return s.recordKey(ctx, tx, actor, "api_key.revoke", row, nil)
 	})
+	s.keys.forget(id) // whatever became of it: a commit may have been reported as broken
 	return row, err
 }
 

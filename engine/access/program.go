@@ -5,9 +5,6 @@ import (
 	"errors"
 	"net/netip"
 	"regexp"
-	"slices"
-	"strings"
-	"time"
 
 	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/secret"
@@ -25,7 +22,7 @@ var (
 
 // Program says who shows the bearer: an API key or an access token of ours. A bearer that is malformed, unknown, expired or revoked is one
 // and the same fault, Unproven with the code unauthorized. A database that does not answer is an error of another kind: nobody is told
-// that a good key is bad. Nothing is cached, so a revoked one is refused at the next request on every node.
+// that a good key is bad. A revoked token is refused at the next request on every node, a revoked key on the node that revoked it; on others within KeyStanding.
 func (s *Service) Program(ctx context.Context, bearer secret.Text, addr netip.Addr) (models.Actor, error) {
 	switch text := bearer.Reveal(); {
 	case keyForm.MatchString(text):
@@ -38,44 +35,23 @@ func (s *Service) Program(ctx context.Context, bearer secret.Text, addr netip.Ad
 }
 
 func (s *Service) byKey(ctx context.Context, bearer secret.Text, addr netip.Addr) (models.Actor, error) {
-	application, id, err := s.store.FindKey(ctx, hashOf(bearer))
+	k, err := s.keyOf(ctx, bearer)
 	if err != nil {
-		return models.Actor{}, unknown(err)
-	}
-	var key models.APIKey
-	err = s.store.InApplication(ctx, application, func(tx *store.Tx) (err error) {
-		key, err = tx.APIKey(application, id)
-		return err
-	})
-	if err != nil {
-		return models.Actor{}, unknown(err)
+		return models.Actor{}, err
 	}
 	at := s.now().UTC()
-	if !key.Usable(at) {
+	if !k.key.Usable(at) {
 		return models.Actor{}, errBearer
 	}
-	if !allowed(key.Addresses, addr) {
+	if !k.allowed(addr) {
 		return models.Actor{}, errAddress
 	}
-	a := models.Actor{Kind: models.ActorKey, ID: key.ID.String(), Label: keyLabel(key), Application: application, Addr: addr, Permissions: models.KeyPermissions()}
-	if len(key.Permissions) > 0 {
-		a.Permissions = slices.DeleteFunc(a.Permissions, func(p models.Permission) bool { return !slices.Contains(key.Permissions, string(p)) })
+	a := models.Actor{Kind: models.ActorKey, ID: k.key.ID.String(), Label: keyLabel(k.key), Application: k.key.ApplicationID, Addr: addr, Permissions: k.permissions}
+	if k.key.TenantID != nil {
+		a.Tenant = *k.key.TenantID
 	}
-	if key.TenantID != nil {
-		a.Tenant = *key.TenantID
-	}
-	if key.LastUsedAt == nil || at.Sub(*key.LastUsedAt) >= time.Minute {
-		s.noteUse(ctx, application, id, at)
-	}
+	s.noteUse(ctx, k, at)
 	return a, nil
-}
-
-// noteUse writes the last use in a transaction of its own. That it fails is no reason to refuse the program.
-func (s *Service) noteUse(ctx context.Context, application models.ApplicationID, id models.APIKeyID, at time.Time) {
-	err := s.store.InApplication(ctx, application, func(tx *store.Tx) error { return tx.MarkAPIKeyUsed(application, id, at) })
-	if err != nil {
-		s.log.WarnContext(ctx, "the use of an API key was not noted", "key", id.String(), "error", err.Error())
-	}
 }
 
 func (s *Service) byToken(ctx context.Context, bearer secret.Text, addr netip.Addr) (models.Actor, error) {
@@ -83,11 +59,7 @@ func (s *Service) byToken(ctx context.Context, bearer secret.Text, addr netip.Ad
 	if err != nil {
 		return models.Actor{}, unknown(err)
 	}
-	var standing store.TokenStanding
-	err = s.store.InTenant(ctx, tenant, func(tx *store.Tx) (err error) {
-		standing, err = tx.TokenStanding(tenant, id)
-		return err
-	})
+	standing, err := s.store.TokenSeen(ctx, tenant, id)
 	if err != nil {
 		return models.Actor{}, unknown(err)
 	}
@@ -119,15 +91,4 @@ func unknown(err error) error {
 		return errBearer.Because(err)
 	}
 	return err
-}
-
-// allowed says whether addr is in one of the networks; without networks every address is. An address that could not be told is in none.
-func allowed(networks []string, addr netip.Addr) bool {
-	if len(networks) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(networks, func(text string) bool {
-		p, err := netip.ParsePrefix(strings.TrimSpace(text))
-		return err == nil && p.Contains(addr.Unmap())
-	})
 }

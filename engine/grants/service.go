@@ -69,6 +69,20 @@ func (s *Service) read(ctx context.Context, actor models.Actor, reason string, f
 	}
 }
 
+// scopeOf is the widest scope the actor has, as read takes it.
+func scopeOf(actor models.Actor, reason string) (store.Scope, error) {
+	switch {
+	case actor.Platform():
+		return store.PlatformScope(reason), nil
+	case !actor.Tenant.IsZero():
+		return store.TenantScope(actor.Tenant), nil
+	case !actor.Application.IsZero():
+		return store.ApplicationScope(actor.Application), nil
+	default:
+		return store.Scope{}, store.ErrNotFound
+	}
+}
+
 // knows says whether the actor may know of the grant at all.
 func knows(actor models.Actor, g models.Grant) bool {
 	return actor.Sees(g.TenantID) &&

@@ -11,6 +11,7 @@ import (
 
 	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/grants"
+	"github.com/postern-mail/postern/engine/ledger"
 	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/views/pages"
@@ -73,6 +74,10 @@ func (p *Portal) grantShow(c echo.Context) error {
 	if view.Receipts, err = p.receiptsOf(ctx, actor, g, tenant); err != nil {
 		return err
 	}
+	if view.Accessors, err = p.accessorsOf(ctx, actor, g); err != nil {
+		return err
+	}
+	view.AccessesURL, view.AccessesOf = accessesPath+"?grant="+g.ID.String(), "its latest "+ui.Number(ledger.Latest)+" calls"
 	// What was done with this one mailbox is part of its page, for everybody who may see the mailbox.
 	entries, err := p.Audit.List(ctx, actor, audit.Filter{ObjectKind: "grant", ObjectID: g.ID.String(), Limit: firstFew})
 	if err != nil {

@@ -116,7 +116,7 @@ func TestForeignTenantsAreNotFound(t *testing.T) {
 				t.Errorf("GET %s as %s: status %d, want 404", path, who, r.status)
 			}
 		}
-		for _, path := range []string{"/", "/grants", "/grants/export.csv", "/grants/export.json", "/receipts", "/audit", "/audit?tenant=" + w.south.ID.String(), "/audit/export.csv", "/verifications", "/security"} {
+		for _, path := range []string{"/", "/grants", "/grants/export.csv", "/grants/export.json", "/grants/accesses", "/grants/accesses?tenant=" + w.south.ID.String(), "/grants/accesses/export.csv", "/receipts", "/audit", "/audit?tenant=" + w.south.ID.String(), "/audit/export.csv", "/verifications", "/security"} {
 			r := b.get(path)
 			if strings.Contains(r.text, "southridge") || strings.Contains(r.text, "Southridge") || strings.Contains(r.text, w.southG.ID.String()) {
 				t.Errorf("GET %s as %s shows the other tenant", path, who)

@@ -8,6 +8,7 @@ import (
 	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/grants"
 	"github.com/postern-mail/postern/engine/keys"
+	"github.com/postern-mail/postern/engine/ledger"
 	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/engine/tenants"
 	"github.com/postern-mail/postern/engine/verifications"
@@ -22,6 +23,7 @@ type Config struct {
 	Applications  *applications.Service
 	Tenants       *tenants.Service
 	Grants        *grants.Service
+	Ledger        *ledger.Service
 	Webhooks      *webhooks.Service
 	Verifications *verifications.Service
 	Keys          *keys.Service

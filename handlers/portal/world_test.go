@@ -77,7 +77,7 @@ func newWorld(t *testing.T) *world {
 	w.check(err)
 	t.Cleanup(func() { _ = w.Close() })
 	w.web = web.New(web.Config{BaseURL: base, Sessions: w.Access, Now: w.clock, Logger: log})
-	w.web.Mount(portal.New(portal.Config{Server: w.web, Access: w.Access, Applications: w.Applications, Tenants: w.Tenants, Grants: w.Grants, Webhooks: w.Webhooks,
+	w.web.Mount(portal.New(portal.Config{Server: w.web, Access: w.Access, Applications: w.Applications, Tenants: w.Tenants, Grants: w.Grants, Ledger: w.Ledger, Webhooks: w.Webhooks,
 		Verifications: w.Verifications, Keys: w.Keys, Audit: w.Audit, AuditLog: w.AuditLog, Company: "Acme", Region: "eu", Demo: true, Now: w.clock}).Web())
 	w.server = httptest.NewServer(w.web.Handler())
 	t.Cleanup(w.server.Close)

@@ -12,6 +12,7 @@ import (
 	"github.com/postern-mail/postern/engine/applications"
 	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/grants"
+	"github.com/postern-mail/postern/engine/ledger"
 	"github.com/postern-mail/postern/engine/mailbox"
 	"github.com/postern-mail/postern/engine/secret"
 	"github.com/postern-mail/postern/engine/verifications"
@@ -29,6 +30,7 @@ type Config struct {
 	Applications  *applications.Service
 	Grants        *grants.Service
 	Mailbox       *mailbox.Service
+	Ledger        *ledger.Service
 	Webhooks      *webhooks.Service
 	Verifications *verifications.Service
 	URL           func(path string) string // makes an absolute address on our own origin: web.Server.URL

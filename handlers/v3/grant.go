@@ -1,6 +1,9 @@
 package v3
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,18 +16,53 @@ import (
 	"github.com/postern-mail/postern/web"
 )
 
+// grantWire is a grant on the wire. A struct, and not a map as the rarer objects are: a page of 200 is written field by field, without a lookup or a sort.
+type grantWire struct {
+	Blocked        bool           `json:"blocked"`
+	CreatedAt      int64          `json:"created_at"`
+	Email          string         `json:"email"`
+	Status         string         `json:"grant_status"`
+	ID             string         `json:"id"`
+	Address        string         `json:"ip"`
+	Name           string         `json:"name"`
+	Provider       string         `json:"provider"`
+	ProviderUserID string         `json:"provider_user_id"`
+	Scope          []string       `json:"scope"`
+	Settings       map[string]any `json:"settings"`
+	State          string         `json:"state"`
+	UpdatedAt      int64          `json:"updated_at"`
+	UserAgent      string         `json:"user_agent"`
+	WorkspaceID    string         `json:"workspace_id"`
+}
+
 // grantJSON shows a grant. The wire knows two statuses: what cannot be used is invalid, be it refused by the provider or cut here.
-func grantJSON(g models.Grant) map[string]any {
+func grantJSON(g models.Grant) grantWire {
 	status := "invalid"
 	if g.Usable() {
 		status = "valid"
 	}
-	out := map[string]any{
-		"id": g.ID.String(), "provider": g.Provider, "scope": list(g.ScopesGranted), "grant_status": status, "email": g.Email, "name": g.Name,
-		"ip": g.Address, "user_agent": g.UserAgent, "state": g.State, "provider_user_id": g.Subject, "settings": settingsJSON(g.Settings),
-		"created_at": g.CreatedAt.Unix(), "updated_at": g.UpdatedAt.Unix(), "workspace_id": g.TenantID.String(), "blocked": false,
+	return grantWire{ID: g.ID.String(), Provider: g.Provider, Scope: list(g.ScopesGranted), Status: status, Email: g.Email, Name: g.Name,
+		Address: g.Address, UserAgent: g.UserAgent, State: g.State, ProviderUserID: g.Subject, Settings: settingsJSON(g.Settings),
+		CreatedAt: g.CreatedAt.Unix(), UpdatedAt: g.UpdatedAt.Unix(), WorkspaceID: g.TenantID.String()}
+}
+
+// grantShown keeps the fields that select names.
+func grantShown(names []string, g models.Grant) (any, error) {
+	wire := grantJSON(g)
+	if len(names) == 0 {
+		return &wire, nil
 	}
-	return out
+	text, err := json.Marshal(wire)
+	if err != nil {
+		return nil, fmt.Errorf("encode a grant: %w", err)
+	}
+	object := map[string]any{}
+	decode := json.NewDecoder(bytes.NewReader(text))
+	decode.UseNumber()
+	if err := decode.Decode(&object); err != nil {
+		return nil, fmt.Errorf("decode a grant: %w", err)
+	}
+	return trim(names, object), nil
 }
 
 // settingsJSON shows ports as the numbers they are.
@@ -75,9 +113,12 @@ func (d *Door) grantList(c echo.Context) error {
 			return err // a workspace that is not the caller's has no grants, like one that does not exist
 		}
 	}
-	data := make([]map[string]any, len(page.Grants))
+	data := make([]any, len(page.Grants))
 	for i, g := range page.Grants {
-		data[i] = trim(names, grantJSON(g))
+		var err error
+		if data[i], err = grantShown(names, g); err != nil {
+			return err
+		}
 	}
 	return reply(c, http.StatusOK, map[string]any{"request_id": web.RequestID(c), "data": data, "limit": f.Limit, "offset": f.Offset})
 }
@@ -98,6 +139,9 @@ func (d *Door) grant(c echo.Context) (models.Grant, error) {
 	g, err := d.Grants.Locate(c.Request().Context(), actor, locator)
 	if fault.KindOf(err) == fault.NotFound {
 		return g, errAbsent.Because(err) // one sentence for all, whatever was looked at
+	}
+	if !g.ID.IsZero() {
+		c.Set(reached, g)
 	}
 	return g, err
 }
@@ -122,7 +166,11 @@ func (d *Door) grantShow(c echo.Context) error {
 	if q.err != nil {
 		return q.err
 	}
-	return one(c, trim(names, grantJSON(g)))
+	shown, err := grantShown(names, g)
+	if err != nil {
+		return err
+	}
+	return one(c, shown)
 }
 
 // perGrantOf counts a request against the mailbox; requests of a key to the grant itself are counted against the application.

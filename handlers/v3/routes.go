@@ -83,6 +83,11 @@ func (d *Door) routes() []web.Route {
 			web.Route{Method: remove, Path: path + "/:callback", Permission: models.WriteApps, Handler: k(d.callbackRemove)},
 		)
 	}
+	for i, r := range table {
+		if operation := operationOf(r.Method, r.Path); operation != "" {
+			table[i].Handler = d.ledgered(operation, r.Handler)
+		}
+	}
 	return table
 }
 

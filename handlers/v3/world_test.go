@@ -110,6 +110,7 @@ func newWorld(t *testing.T, options ...option) *world {
 	}
 	t.Cleanup(func() { _ = w.Close() })
 	server := web.New(web.Config{BaseURL: base, Now: w.clock, Logger: log})
+	config.Ledger = w.Ledger
 	config.Access, config.Applications, config.Grants, config.Mailbox, config.Webhooks, config.Verifications = w.Access, w.Applications, w.Grants, w.Mailbox, w.Webhooks, w.Verifications
 	config.URL, config.Region, config.Organization, config.Now = server.URL, "eu", "00000000-0000-4000-8000-000000000001", w.clock
 	server.Mount(v3.New(config).Web())

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/postern-mail/postern/models"
 )
 
@@ -15,6 +17,26 @@ func (s *Store) FindKey(ctx context.Context, hash []byte) (models.ApplicationID,
 // APIKey reads one key of an application, revoked ones too.
 func (t *Tx) APIKey(application models.ApplicationID, id models.APIKeyID) (models.APIKey, error) {
 	return one[models.APIKey](t.db.Where("application_id = ? AND id = ?", application, id))
+}
+
+// KeySeen reads one key of an application in one round trip, as what every request of a program begins with.
+func (s *Store) KeySeen(ctx context.Context, application models.ApplicationID, id models.APIKeyID) (models.APIKey, error) {
+	var k models.APIKey
+	there := false
+	err := s.glance(ctx, ApplicationScope(application), `SELECT application_id, id, tenant_id, name, prefix, permissions, addresses, created_by, created_at, expires_at, last_used_at, revoked_at
+		FROM api_keys WHERE application_id = $1 AND id = $2`, []any{application, id}, func(rows pgx.Rows) error {
+		there = true
+		return rows.Scan(&k.ApplicationID, &k.ID, &k.TenantID, &k.Name, &k.Prefix, (*[]string)(&k.Permissions), (*[]string)(&k.Addresses), &k.CreatedBy, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt, &k.RevokedAt)
+	})
+	if err == nil && !there {
+		return k, ErrNotFound
+	}
+	return k, err
+}
+
+// NoteKeyUse writes the last use of a key.
+func (s *Store) NoteKeyUse(ctx context.Context, application models.ApplicationID, id models.APIKeyID, at time.Time) error {
+	return s.InApplication(ctx, application, func(tx *Tx) error { return tx.MarkAPIKeyUsed(application, id, at) })
 }
 
 // AnyAPIKey reads one key by its id alone. It is for the platform's scope: another sees its own application's keys only.

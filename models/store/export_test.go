@@ -2,6 +2,9 @@ package store
 
 import "gorm.io/gorm"
 
+// GrantColumns are the columns that a glance at grants reads, in their order.
+var GrantColumns = grantColumns
+
 // ExplainVerifications gives the plan of Verifications, for the test of its indexes.
 func (t *Tx) ExplainVerifications(q VerificationQuery) (string, error) {
 	query := narrowVerifications(t.db.Table("verifications"), q)

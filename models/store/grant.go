@@ -10,6 +10,7 @@ import (
 
 // GrantQuery says which grants to list. Empty fields do not narrow.
 type GrantQuery struct {
+	ID          models.GrantID
 	Application models.ApplicationID
 	Tenant      models.TenantID
 	Provider    string
@@ -45,6 +46,10 @@ func (t *Tx) GrantBySubject(tenant models.TenantID, application models.Applicati
 
 // Grants lists grants. In an application's scope it reaches all tenants of that application.
 func (t *Tx) Grants(q GrantQuery) ([]models.Grant, error) {
+	return all[models.Grant](orderGrants(t.db, q))
+}
+
+func orderGrants(db *gorm.DB, q GrantQuery) *gorm.DB {
 	by := "created_at"
 	if q.Sort == "updated_at" {
 		by = "updated_at"
@@ -53,11 +58,11 @@ func (t *Tx) Grants(q GrantQuery) ([]models.Grant, error) {
 	if q.Ascending {
 		way, past = "", ">"
 	}
-	query := narrowGrants(t.db.Table("grants"), q)
+	query := narrowGrants(db.Table("grants"), q)
 	if !q.AfterAt.IsZero() {
 		query = query.Where("("+by+", id) "+past+" (?, ?)", q.AfterAt, q.AfterID)
 	}
-	return all[models.Grant](query.Order(by + way + ", id" + way).Limit(q.Limit).Offset(q.Offset))
+	return query.Order(by + way + ", id" + way).Limit(q.Limit).Offset(q.Offset)
 }
 
 // CountGrants counts up to most grants: more cost more than a person needs to know.
@@ -85,6 +90,9 @@ func narrowGrants(query *gorm.DB, q GrantQuery) *gorm.DB {
 	}
 	if q.Address != "" {
 		query = query.Where("address = ?", q.Address)
+	}
+	if !q.ID.IsZero() {
+		query = query.Where("id = ?", q.ID)
 	}
 	if q.Search != "" {
 		if id, err := models.ParseID[models.GrantID](q.Search); err == nil {

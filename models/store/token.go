@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/postern-mail/postern/models"
 )
 
@@ -122,6 +124,24 @@ func (t *Tx) TokenStanding(tenant models.TenantID, id models.TokenID) (TokenStan
 	}
 	grant, err := t.Grant(tenant, token.GrantID)
 	return TokenStanding{Token: token, FamilyRevokedAt: family.RevokedAt, Grant: grant}, err
+}
+
+// TokenSeen reads a token with the standing of its family and its grant in one round trip. Of the grant only address and status are read. ErrNotFound when any is gone.
+func (s *Store) TokenSeen(ctx context.Context, tenant models.TenantID, id models.TokenID) (TokenStanding, error) {
+	var t TokenStanding
+	there := false
+	err := s.glance(ctx, TenantScope(tenant), `SELECT t.id, t.application_id, t.grant_id, t.family_id, t.kind, t.scopes, t.created_at, t.expires_at, f.revoked_at, g.email, g.status
+		FROM issued_tokens t JOIN token_families f ON f.tenant_id = t.tenant_id AND f.id = t.family_id JOIN grants g ON g.tenant_id = t.tenant_id AND g.id = t.grant_id
+		WHERE t.tenant_id = $1 AND t.id = $2`, []any{tenant, id}, func(rows pgx.Rows) error {
+		there = true
+		k := &t.Token
+		return rows.Scan(&k.ID, &k.ApplicationID, &k.GrantID, &k.FamilyID, &k.Kind, (*[]string)(&k.Scopes), &k.CreatedAt, &k.ExpiresAt, &t.FamilyRevokedAt, &t.Grant.Email, (*string)(&t.Grant.Status))
+	})
+	if err == nil && !there {
+		return t, ErrNotFound
+	}
+	t.Token.TenantID, t.Grant.TenantID, t.Grant.ID, t.Grant.ApplicationID = tenant, tenant, t.Token.GrantID, t.Token.ApplicationID
+	return t, err
 }
 
 // RevokeTokenFamily ends one family. It says false when it had ended already.
