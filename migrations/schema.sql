@@ -73,9 +73,9 @@ END $$;
 --
 
 CREATE FUNCTION sec.application() RETURNS uuid
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$ SELECT s.id FROM sec.scope() s WHERE s.kind = 'application' $$;
+    AS $$ BEGIN RETURN sec.scoped('application'); END $$;
 
 
 --
@@ -176,13 +176,79 @@ END $$;
 
 
 --
+-- Name: scoped(text); Type: FUNCTION; Schema: sec; Owner: -
+--
+
+CREATE FUNCTION sec.scoped(want text) RETURNS uuid
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+    raw  text := current_setting('postern.scope', true);
+    part text[];
+    mac  bytea;
+BEGIN
+    IF raw IS NULL OR raw = '' THEN
+        RETURN NULL;
+    END IF;
+    part := string_to_array(raw, '|'); -- kind | id | backend pid | expiry, unix seconds | MAC in hex
+    IF part[1] IS DISTINCT FROM want AND part[1] IN ('tenant', 'application') THEN
+        RETURN NULL;
+    END IF;
+    SELECT sha256(k.outer_pad || sha256(k.inner_pad || convert_to(array_to_string(part[1:4], '|'), 'UTF8'))) INTO mac FROM sec.scope_key k;
+    IF array_length(part, 1) IS DISTINCT FROM 5 OR mac IS NULL OR encode(mac, 'hex') IS DISTINCT FROM part[5] OR part[1] IS DISTINCT FROM want
+        OR part[3]::int IS DISTINCT FROM pg_backend_pid() OR part[4]::bigint < extract(epoch FROM now()) THEN
+        RAISE EXCEPTION 'the scope of this transaction is not one that Postern signed' USING ERRCODE = '42501';
+    END IF;
+    RETURN part[2]::uuid;
+END $$;
+
+
+--
 -- Name: tenant(); Type: FUNCTION; Schema: sec; Owner: -
 --
 
 CREATE FUNCTION sec.tenant() RETURNS uuid
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$ SELECT s.id FROM sec.scope() s WHERE s.kind = 'tenant' $$;
+    AS $$ BEGIN RETURN sec.scoped('tenant'); END $$;
+
+
+--
+-- Name: turn_access_ledger(integer, integer); Type: FUNCTION; Schema: sec; Owner: -
+--
+
+CREATE FUNCTION sec.turn_access_ledger(keep integer, ahead integer, OUT made integer, OUT dropped integer) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET lock_timeout TO '2s'
+    SET "TimeZone" TO 'UTC'
+    AS $_$
+DECLARE
+    day date;
+    part record;
+BEGIN
+    IF keep < 90 OR ahead NOT BETWEEN 0 AND 60 THEN
+        RAISE EXCEPTION 'the access ledger is kept for 90 days at least' USING ERRCODE = '22023';
+    END IF;
+    made := 0;
+    dropped := 0;
+    PERFORM pg_advisory_xact_lock(hashtext('postern access ledger days'));
+    FOR i IN 0..ahead LOOP
+        day := (now() AT TIME ZONE 'UTC')::date + i;
+        -- A day that has begun in the rest stays there.
+        CONTINUE WHEN to_regclass('public.access_ledger_' || to_char(day, 'YYYYMMDD')) IS NOT NULL
+            OR EXISTS (SELECT FROM public.access_ledger_rest r WHERE r.at >= day AND r.at < day + 1);
+        EXECUTE format('CREATE TABLE public.%I PARTITION OF public.access_ledger FOR VALUES FROM (%L) TO (%L)', 'access_ledger_' || to_char(day, 'YYYYMMDD'), day, day + 1);
+        made := made + 1;
+    END LOOP;
+    FOR part IN SELECT c.oid::regclass AS name FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
+        WHERE h.inhparent = 'public.access_ledger'::regclass AND c.relname ~ '^access_ledger_[0-9]{8}$'
+          AND to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= (now() AT TIME ZONE 'UTC')::date - keep LOOP
+        EXECUTE format('DROP TABLE %s', part.name);
+        dropped := dropped + 1;
+    END LOOP;
+    DELETE FROM public.access_ledger_rest r WHERE r.ctid = ANY (ARRAY(SELECT o.ctid FROM public.access_ledger_rest o WHERE o.at < now() - make_interval(days => keep) LIMIT 10000));
+END $_$;
 
 
 --
@@ -225,7 +291,52 @@ END $_$;
 
 SET default_tablespace = '';
 
+--
+-- Name: access_ledger; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.access_ledger (
+    at timestamp with time zone NOT NULL,
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    application_id uuid NOT NULL,
+    grant_id uuid NOT NULL,
+    actor_kind text NOT NULL,
+    actor_id text NOT NULL,
+    actor text NOT NULL,
+    operation text NOT NULL,
+    outcome text NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    request_id text DEFAULT ''::text NOT NULL,
+    CONSTRAINT access_ledger_actor_kind_check CHECK ((actor_kind = ANY (ARRAY['key'::text, 'token'::text])))
+)
+PARTITION BY RANGE (at);
+
+ALTER TABLE ONLY public.access_ledger FORCE ROW LEVEL SECURITY;
+
+
 SET default_table_access_method = heap;
+
+--
+-- Name: access_ledger_rest; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.access_ledger_rest (
+    at timestamp with time zone NOT NULL,
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    application_id uuid NOT NULL,
+    grant_id uuid NOT NULL,
+    actor_kind text NOT NULL,
+    actor_id text NOT NULL,
+    actor text NOT NULL,
+    operation text NOT NULL,
+    outcome text NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    request_id text DEFAULT ''::text NOT NULL,
+    CONSTRAINT access_ledger_actor_kind_check CHECK ((actor_kind = ANY (ARRAY['key'::text, 'token'::text])))
+);
+
 
 --
 -- Name: api_keys; Type: TABLE; Schema: public; Owner: -
@@ -1189,10 +1300,33 @@ CREATE TABLE sec.scope_key (
 
 
 --
+-- Name: access_ledger_rest; Type: TABLE ATTACH; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.access_ledger ATTACH PARTITION public.access_ledger_rest DEFAULT;
+
+
+--
 -- Name: verifications_rest; Type: TABLE ATTACH; Schema: public; Owner: -
 --
 
 ALTER TABLE ONLY public.verifications ATTACH PARTITION public.verifications_rest DEFAULT;
+
+
+--
+-- Name: access_ledger access_ledger_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.access_ledger
+    ADD CONSTRAINT access_ledger_pkey PRIMARY KEY (tenant_id, at, id);
+
+
+--
+-- Name: access_ledger_rest access_ledger_rest_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.access_ledger_rest
+    ADD CONSTRAINT access_ledger_rest_pkey PRIMARY KEY (tenant_id, at, id);
 
 
 --
@@ -1705,6 +1839,48 @@ ALTER TABLE ONLY public.webhooks
 
 ALTER TABLE ONLY sec.scope_key
     ADD CONSTRAINT scope_key_pkey PRIMARY KEY (only_row);
+
+
+--
+-- Name: access_ledger_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX access_ledger_by_time ON ONLY public.access_ledger USING btree (at DESC, id DESC);
+
+
+--
+-- Name: access_ledger_of_actor; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX access_ledger_of_actor ON ONLY public.access_ledger USING btree (actor_id, at DESC, id DESC);
+
+
+--
+-- Name: access_ledger_of_grant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX access_ledger_of_grant ON ONLY public.access_ledger USING btree (tenant_id, grant_id, at DESC, id DESC);
+
+
+--
+-- Name: access_ledger_rest_actor_id_at_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX access_ledger_rest_actor_id_at_id_idx ON public.access_ledger_rest USING btree (actor_id, at DESC, id DESC);
+
+
+--
+-- Name: access_ledger_rest_at_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX access_ledger_rest_at_id_idx ON public.access_ledger_rest USING btree (at DESC, id DESC);
+
+
+--
+-- Name: access_ledger_rest_tenant_id_grant_id_at_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX access_ledger_rest_tenant_id_grant_id_at_id_idx ON public.access_ledger_rest USING btree (tenant_id, grant_id, at DESC, id DESC);
 
 
 --
@@ -2254,6 +2430,34 @@ CREATE INDEX verifications_rest_webhook_id_at_id_idx ON public.verifications_res
 
 
 --
+-- Name: access_ledger_rest_actor_id_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.access_ledger_of_actor ATTACH PARTITION public.access_ledger_rest_actor_id_at_id_idx;
+
+
+--
+-- Name: access_ledger_rest_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.access_ledger_by_time ATTACH PARTITION public.access_ledger_rest_at_id_idx;
+
+
+--
+-- Name: access_ledger_rest_pkey; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.access_ledger_pkey ATTACH PARTITION public.access_ledger_rest_pkey;
+
+
+--
+-- Name: access_ledger_rest_tenant_id_grant_id_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.access_ledger_of_grant ATTACH PARTITION public.access_ledger_rest_tenant_id_grant_id_at_id_idx;
+
+
+--
 -- Name: verifications_rest_application_id_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
 --
 
@@ -2675,6 +2879,12 @@ ALTER TABLE ONLY public.webhooks
 
 
 --
+-- Name: access_ledger; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.access_ledger ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: api_keys; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -2875,6 +3085,13 @@ CREATE POLICY lookup ON public.issued_tokens FOR SELECT TO postern_lookup USING 
 ALTER TABLE public.memberships ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: access_ledger platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.access_ledger TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
 -- Name: api_keys platform; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -3067,6 +3284,13 @@ ALTER TABLE public.receipts ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.refresh_leases ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: access_ledger scope; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY scope ON public.access_ledger TO postern_app USING (((tenant_id = ( SELECT sec.tenant() AS tenant)) OR (application_id = ( SELECT sec.application() AS application))));
+
 
 --
 -- Name: audit_entries scope; Type: POLICY; Schema: public; Owner: -
@@ -3372,6 +3596,13 @@ REVOKE ALL ON FUNCTION sec.scope(OUT kind text, OUT id uuid) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION scoped(want text); Type: ACL; Schema: sec; Owner: -
+--
+
+REVOKE ALL ON FUNCTION sec.scoped(want text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION tenant(); Type: ACL; Schema: sec; Owner: -
 --
 
@@ -3381,11 +3612,27 @@ GRANT ALL ON FUNCTION sec.tenant() TO postern_platform;
 
 
 --
+-- Name: FUNCTION turn_access_ledger(keep integer, ahead integer, OUT made integer, OUT dropped integer); Type: ACL; Schema: sec; Owner: -
+--
+
+REVOKE ALL ON FUNCTION sec.turn_access_ledger(keep integer, ahead integer, OUT made integer, OUT dropped integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION sec.turn_access_ledger(keep integer, ahead integer, OUT made integer, OUT dropped integer) TO postern_platform;
+
+
+--
 -- Name: FUNCTION turn_verifications(keep integer, ahead integer, OUT made integer, OUT dropped integer); Type: ACL; Schema: sec; Owner: -
 --
 
 REVOKE ALL ON FUNCTION sec.turn_verifications(keep integer, ahead integer, OUT made integer, OUT dropped integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION sec.turn_verifications(keep integer, ahead integer, OUT made integer, OUT dropped integer) TO postern_platform;
+
+
+--
+-- Name: TABLE access_ledger; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.access_ledger TO postern_app;
+GRANT SELECT,INSERT ON TABLE public.access_ledger TO postern_platform;
 
 
 --
