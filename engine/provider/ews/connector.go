@@ -51,6 +51,12 @@ var (
 	_ provider.MessageDeleter = (*Connector)(nil)
 	_ provider.FolderLister   = (*Connector)(nil)
 	_ provider.Sender         = (*Connector)(nil)
+	_ provider.ThreadReader   = (*Connector)(nil)
+	_ provider.ThreadWriter   = (*Connector)(nil)
+	_ provider.DraftReader    = (*Connector)(nil)
+	_ provider.DraftWriter    = (*Connector)(nil)
+	_ provider.DraftSender    = (*Connector)(nil)
+	_ provider.FolderWriter   = (*Connector)(nil)
 )
 
 // New makes the connector.

@@ -23,6 +23,7 @@ var (
 	errNoMailbox   = fault.New(fault.Upstream, "mailbox_absent", "The account has no mailbox on this Exchange server, or it is being moved. Its administrator can say where it is.")
 	errQuota       = fault.New(fault.Upstream, "mailbox_full", "The mailbox is full. Its owner must free some space first.")
 	errTooLarge    = fault.New(fault.Invalid, "message_too_large", "The message is larger than the Exchange server takes.").At("attachments")
+	errIntoSelf    = fault.New(fault.Invalid, "folder_parent_invalid", "A folder cannot be moved below itself, or where another of its name is.").At("parent_id")
 	errRefused     = provider.ErrBadAnswer
 )
 
@@ -44,8 +45,16 @@ func meaning(code string, backOff time.Duration, absent *fault.Error) error {
 		return provider.ErrFolderNotFound.Because(why)
 	case "ErrorInvalidChangeKey", "ErrorStaleObject", "ErrorIrresolvableConflict", "ErrorChangeKeyRequired", "ErrorChangeKeyRequiredForWriteOperations":
 		return stale
-	case "ErrorAccessDenied", "ErrorDeleteDistinguishedFolder", "ErrorFolderPropertRequestFailed":
+	case "ErrorAccessDenied", "ErrorFolderPropertRequestFailed":
 		return errDenied.Because(why)
+	case "ErrorFolderExists":
+		return provider.ErrFolderExists.Because(why)
+	case "ErrorDeleteDistinguishedFolder", "ErrorMoveDistinguishedFolder":
+		return provider.ErrFolderSystem.Because(why)
+	case "ErrorAttachmentNotFound", "ErrorInvalidAttachmentId":
+		return provider.ErrAttachmentNotFound.Because(why)
+	case "ErrorMoveCopyFailed", "ErrorCannotMoveFolderToItself":
+		return errIntoSelf.Because(why)
 	case "ErrorAccountDisabled", "ErrorPasswordExpired", "ErrorPasswordChangeRequired", "ErrorAccountRestriction":
 		return provider.ErrCredentialRefused.Because(why)
 	case "ErrorServerBusy", "ErrorExceededConnectionCount", "ErrorTooManyObjectsOpened", "ErrorInsufficientResources", "ErrorTimeoutExpired",

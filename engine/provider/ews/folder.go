@@ -137,27 +137,38 @@ func (c *Connector) ListFolders(ctx context.Context, a provider.Account) ([]emai
 		if err != nil {
 			return err
 		}
-		for offset := 0; offset < mostFolders; {
-			m, err := c.one(findFolder{Traversal: "Deep", View: pageView{Most: 200, Offset: offset, Base: "Beginning"}, Parents: folderIDs{Named: []distinguished{{"msgfolderroot"}}},
-				Shape: shapeOf("folder:ParentFolderId", "folder:FolderClass", "folder:DisplayName", "folder:TotalCount", "folder:ChildFolderCount", "folder:UnreadCount")},
-				answerBytes, false, provider.ErrFolderNotFound)
-			if err != nil {
-				return err
-			}
-			for _, f := range m.Root.Folders.All {
-				if f.Class == "" || f.Class == "IPF.Note" || strings.HasPrefix(f.Class, "IPF.Note.") {
-					out = append(out, s.folder(f))
-				}
-			}
-			if m.Root.Last || len(m.Root.Folders.All) == 0 || m.Root.Next <= offset {
-				break
-			}
-			offset = m.Root.Next
+		all, err := c.folders(s)
+		for _, f := range all {
+			out = append(out, s.folder(f))
 		}
-		return nil
+		return err
 	})
 	sort.SliceStable(out, func(i, j int) bool { return out[i].ID == "INBOX" && out[j].ID != "INBOX" })
 	return out, err
+}
+
+var folderFields = []string{"folder:ParentFolderId", "folder:FolderClass", "folder:DisplayName", "folder:TotalCount", "folder:ChildFolderCount", "folder:UnreadCount"}
+
+// folders lists the folders for mail.
+func (c *caller) folders(s *special) ([]folder, error) {
+	var out []folder
+	for offset := 0; offset < mostFolders; {
+		m, err := c.one(findFolder{Traversal: "Deep", View: pageView{Most: 200, Offset: offset, Base: "Beginning"}, Parents: folderIDs{Named: []distinguished{{"msgfolderroot"}}},
+			Shape: shapeOf(folderFields...)}, answerBytes, false, provider.ErrFolderNotFound)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range m.Root.Folders.All {
+			if f.Class == "" || f.Class == "IPF.Note" || strings.HasPrefix(f.Class, "IPF.Note.") {
+				out = append(out, f)
+			}
+		}
+		if m.Root.Last || len(m.Root.Folders.All) == 0 || m.Root.Next <= offset {
+			break
+		}
+		offset = m.Root.Next
+	}
+	return out, nil
 }
 
 func (s *special) folder(f folder) email.Folder {

@@ -28,6 +28,7 @@ type item struct {
 	Size     int64      `xml:"Size"`
 	Answers  string     `xml:"InReplyTo"`
 	Draft    bool       `xml:"IsDraft"`
+	Attached bool       `xml:"HasAttachments"`
 	Headers  []struct {
 		Name  string `xml:"HeaderName,attr"`
 		Value string `xml:",chardata"`
@@ -61,8 +62,8 @@ type attachment struct {
 
 // The shapes: what is told of a message beside its MIME; enough to sift; and all that can be told of one too large to be read whole.
 var (
-	whole    = []string{"item:ParentFolderId", "item:DateTimeReceived", "item:Size", "item:IsDraft", "item:Flag", "message:IsRead"}
-	envelop  = append([]string{"item:Subject", "item:InReplyTo", "message:From", "message:ToRecipients", "message:CcRecipients", "message:BccRecipients", "message:InternetMessageId", "message:References"}, whole...)
+	whole    = []string{"item:ParentFolderId", "item:DateTimeReceived", "item:Size", "item:IsDraft", "item:Flag", "message:BccRecipients", "message:IsRead"}
+	envelop  = append([]string{"item:Subject", "item:InReplyTo", "message:From", "message:ToRecipients", "message:CcRecipients", "message:InternetMessageId", "message:References"}, whole...)
 	enormous = append([]string{"item:InternetMessageHeaders", "item:Attachments"}, envelop...)
 )
 
@@ -131,6 +132,9 @@ func (c *caller) message(it item, want email.Fields) (email.Message, error) {
 		m = it.outline(want)
 	}
 	m.ID, m.Folders = id, []string{s.id(it.Parent.ID)}
+	if len(it.Bcc) > 0 {
+		m.Bcc = addresses(it.Bcc) // of a draft: its MIME need not name them
+	}
 	m.Unread, m.Starred, m.Draft = it.Read != nil && !*it.Read, it.Flag == "Flagged", it.Draft
 	if !it.Received.IsZero() {
 		m.Date = it.Received

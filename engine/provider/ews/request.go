@@ -45,13 +45,25 @@ type updateItem struct {
 }
 
 type change struct {
-	ID      itemID     `xml:"t:ItemId"`
-	Updates []setField `xml:"t:Updates>t:SetItemField"`
+	ID      itemID  `xml:"t:ItemId"`
+	Updates updates `xml:"t:Updates"`
 }
 
-type setField struct {
-	Field   fieldURI `xml:"t:FieldURI"`
-	Message outgoing `xml:"t:Message"`
+type updates struct{ All []fieldUpdate }
+
+// fieldUpdate is SetItemField, or DeleteItemField without a message.
+type fieldUpdate struct {
+	XMLName xml.Name
+	Field   fieldURI  `xml:"t:FieldURI"`
+	Message *outgoing `xml:"t:Message"`
+}
+
+func setOf(uri string, o outgoing) fieldUpdate {
+	return fieldUpdate{XMLName: name("SetItemField"), Field: fieldURI{uri}, Message: &o}
+}
+
+func deleteOf(uri string) fieldUpdate {
+	return fieldUpdate{XMLName: name("DeleteItemField"), Field: fieldURI{uri}}
 }
 
 type moveItem struct {
@@ -79,12 +91,21 @@ type createItem struct {
 
 // outgoing is a message as we write it, whole or in part.
 type outgoing struct {
-	Mime *mimeContent `xml:"t:MimeContent"`
-	Flag *flag        `xml:"t:Flag"`
-	To   *people      `xml:"t:ToRecipients"`
-	Cc   *people      `xml:"t:CcRecipients"`
-	Bcc  *people      `xml:"t:BccRecipients"`
-	Read *bool        `xml:"t:IsRead"`
+	Mime    *mimeContent `xml:"t:MimeContent"`
+	Subject *string      `xml:"t:Subject"`
+	Body    *bodyText    `xml:"t:Body"`
+	Flag    *flag        `xml:"t:Flag"`
+	To      *people      `xml:"t:ToRecipients"`
+	Cc      *people      `xml:"t:CcRecipients"`
+	Bcc     *people      `xml:"t:BccRecipients"`
+	From    *people      `xml:"t:From"`
+	Read    *bool        `xml:"t:IsRead"`
+	ReplyTo *people      `xml:"t:ReplyTo"`
+}
+
+type bodyText struct {
+	Type string `xml:"BodyType,attr"` // HTML or Text
+	Text string `xml:",chardata"`
 }
 
 type mimeContent struct {
@@ -103,6 +124,74 @@ type people struct {
 type person struct {
 	Name  string `xml:"t:Name,omitempty"`
 	Email string `xml:"t:EmailAddress"`
+}
+
+type sendItem struct {
+	XMLName xml.Name  `xml:"m:SendItem"`
+	Save    bool      `xml:"SaveItemToFolder,attr"`
+	IDs     []itemID  `xml:"m:ItemIds>t:ItemId"`
+	Saved   folderIDs `xml:"m:SavedItemFolderId"`
+}
+
+type createAttachment struct {
+	XMLName xml.Name         `xml:"m:CreateAttachment"`
+	Parent  itemID           `xml:"m:ParentItemId"`
+	Files   []fileAttachment `xml:"m:Attachments>t:FileAttachment"`
+}
+
+type fileAttachment struct {
+	Name        string `xml:"t:Name"`
+	ContentType string `xml:"t:ContentType"`
+	ContentID   string `xml:"t:ContentId,omitempty"`
+	Inline      bool   `xml:"t:IsInline"`
+	Content     string `xml:"t:Content"` // base64
+}
+
+type deleteAttachment struct {
+	XMLName xml.Name       `xml:"m:DeleteAttachment"`
+	IDs     []attachmentID `xml:"m:AttachmentIds>t:AttachmentId"`
+}
+
+type attachmentID struct {
+	ID string `xml:"Id,attr"`
+}
+
+type createFolder struct {
+	XMLName xml.Name     `xml:"m:CreateFolder"`
+	Parent  folderIDs    `xml:"m:ParentFolderId"`
+	Folders []folderBody `xml:"m:Folders>t:Folder"`
+}
+
+type folderBody struct {
+	Class string `xml:"t:FolderClass,omitempty"`
+	Name  string `xml:"t:DisplayName"`
+}
+
+type updateFolder struct {
+	XMLName xml.Name       `xml:"m:UpdateFolder"`
+	Changes []folderChange `xml:"m:FolderChanges>t:FolderChange"`
+}
+
+type folderChange struct {
+	ID      itemID      `xml:"t:FolderId"`
+	Updates []setFolder `xml:"t:Updates>t:SetFolderField"`
+}
+
+type setFolder struct {
+	Field  fieldURI   `xml:"t:FieldURI"`
+	Folder folderBody `xml:"t:Folder"`
+}
+
+type moveFolder struct {
+	XMLName xml.Name  `xml:"m:MoveFolder"`
+	To      folderIDs `xml:"m:ToFolderId"`
+	IDs     []itemID  `xml:"m:FolderIds>t:FolderId"`
+}
+
+type deleteFolder struct {
+	XMLName xml.Name `xml:"m:DeleteFolder"`
+	How     string   `xml:"DeleteType,attr"`
+	IDs     []itemID `xml:"m:FolderIds>t:FolderId"`
 }
 
 type shape struct {

@@ -83,14 +83,14 @@ func (c *caller) mark(id string, ch email.Change) error {
 		update := change{ID: itemID{ID: it.ID.ID, Key: it.ID.Key}}
 		if ch.Unread != nil {
 			read := !*ch.Unread
-			update.Updates = append(update.Updates, setField{fieldURI{"message:IsRead"}, outgoing{Read: &read}})
+			update.Updates.All = append(update.Updates.All, setOf("message:IsRead", outgoing{Read: &read}))
 		}
 		if ch.Starred != nil {
 			status := "NotFlagged"
 			if *ch.Starred {
 				status = "Flagged"
 			}
-			update.Updates = append(update.Updates, setField{fieldURI{"item:Flag"}, outgoing{Flag: &flag{status}}})
+			update.Updates.All = append(update.Updates.All, setOf("item:Flag", outgoing{Flag: &flag{status}}))
 		}
 		// Quiet: that a program marks mail as read is no reason to send a read receipt.
 		_, err = c.one(updateItem{Conflict: "AutoResolve", Deliver: "SaveOnly", Quiet: true, Changes: []change{update}}, answerBytes, false, provider.ErrMessageNotFound)

@@ -62,7 +62,8 @@ func (x *ExchangeServer) ews(w http.ResponseWriter, r *http.Request, user string
 		return
 	}
 	calls := map[string]func() []string{"FindItem": c.findItem, "GetItem": c.getItem, "FindFolder": c.findFolder, "GetFolder": c.getFolder, "UpdateItem": c.updateItem, "MoveItem": c.moveItem,
-		"DeleteItem": c.deleteItem, "CreateItem": c.createItem}
+		"DeleteItem": c.deleteItem, "CreateItem": c.createItem, "SendItem": c.sendItem, "CreateAttachment": c.createAttachment, "DeleteAttachment": c.deleteAttachment,
+		"CreateFolder": c.createFolder, "UpdateFolder": c.updateFolder, "MoveFolder": c.moveFolder, "DeleteFolder": c.deleteFolder}
 	_, _ = w.Write([]byte(envelopeOf(name, calls[name]()...)))
 }
 
@@ -243,6 +244,12 @@ func (c *xCall) updateItem() []string {
 		}
 		for _, set := range ch.path("t:Updates").kids {
 			field, message := set.path("t:FieldURI").attr["FieldURI"], set.path("t:Message")
+			if message == nil {
+				if set.name != "t:DeleteItemField" || !it.edit(field, nil) {
+					return append(out, refusal(name, "ErrorInvalidPropertyDelete"))
+				}
+				continue
+			}
 			switch {
 			case len(message.kids) != 1:
 				return append(out, refusal(name, "ErrorIncorrectUpdatePropertyCount"))
@@ -253,6 +260,7 @@ func (c *xCall) updateItem() []string {
 				}
 			case field == "item:Flag" && message.kids[0].name == "t:Flag":
 				it.flagged = message.path("t:Flag", "t:FlagStatus").text == "Flagged"
+			case it.draft && it.edit(field, message.kids[0]):
 			default:
 				return append(out, refusal(name, "ErrorUpdatePropertyMismatch"))
 			}
@@ -293,6 +301,9 @@ func (c *xCall) createItem() []string {
 	const name = "CreateItem"
 	message := c.op.path("m:Items").kids[0]
 	mime, saved := message.path("t:MimeContent"), c.op.path("m:SavedItemFolderId")
+	if c.op.attr["MessageDisposition"] == "SaveOnly" && mime != nil && saved != nil {
+		return c.saveDraft(message)
+	}
 	if c.op.attr["MessageDisposition"] != "SendAndSaveCopy" || mime == nil || saved == nil {
 		return []string{refusal(name, "ErrorInvalidRequest")}
 	}
@@ -305,6 +316,11 @@ func (c *xCall) createItem() []string {
 		return []string{refusal(name, code)}
 	}
 	m := rfc5322.Read(raw, email.Standard)
+	return c.depart(name, raw, m, message, at)
+}
+
+// depart sends, and files the copy.
+func (c *xCall) depart(name string, raw []byte, m email.Message, message *xNode, at *xFolder) []string {
 	taken := Taken{From: c.user, Raw: string(raw)}
 	for _, list := range []struct {
 		element string

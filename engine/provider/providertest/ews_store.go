@@ -36,6 +36,8 @@ type xItem struct {
 	read     bool
 	flagged  bool
 	visible  time.Time
+	draft    bool
+	files    []xFile // of a draft
 }
 
 // xID looks like an id of Exchange: standard base64 with all of its characters. kind tells folders from items.

@@ -37,7 +37,13 @@ func (it *xItem) xml(props []string, mime bool) string {
 		b.WriteString(`<t:ParentFolderId Id="` + it.folder.id + `" ChangeKey="AQAAAA=="/>`)
 	}
 	put("item:Subject", "Subject", it.parsed.Subject)
-	if has("item:Attachments") && len(it.parsed.Attachments) > 0 {
+	if has("item:Attachments") && len(it.files) > 0 {
+		b.WriteString("<t:Attachments>")
+		for _, f := range it.files {
+			b.WriteString(`<t:FileAttachment><t:AttachmentId Id="` + f.id + `"/><t:Name>` + esc(f.name) + `</t:Name><t:ContentType>` + esc(f.kind) + `</t:ContentType><t:Size>` + strconv.Itoa(len(f.content)) + `</t:Size><t:IsInline>` + strconv.FormatBool(f.inline) + `</t:IsInline></t:FileAttachment>`)
+		}
+		b.WriteString("</t:Attachments>")
+	} else if has("item:Attachments") && len(it.parsed.Attachments) > 0 {
 		b.WriteString("<t:Attachments>")
 		for _, a := range it.parsed.Attachments {
 			b.WriteString(`<t:FileAttachment><t:AttachmentId Id="` + xID('A') + `"/><t:Name>` + esc(a.Filename) + `</t:Name><t:ContentType>` + esc(a.ContentType) + `</t:ContentType><t:Size>` + strconv.FormatInt(a.Size, 10) + `</t:Size><t:IsInline>` + strconv.FormatBool(a.Inline) + `</t:IsInline></t:FileAttachment>`)
@@ -47,7 +53,7 @@ func (it *xItem) xml(props []string, mime bool) string {
 	put("item:DateTimeReceived", "DateTimeReceived", it.received.UTC().Format("2006-01-02T15:04:05Z"))
 	put("item:Size", "Size", strconv.Itoa(len(it.raw)))
 	put("item:InReplyTo", "InReplyTo", it.answers())
-	put("item:IsDraft", "IsDraft", "false")
+	put("item:IsDraft", "IsDraft", strconv.FormatBool(it.draft))
 	if has("item:InternetMessageHeaders") {
 		b.WriteString("<t:InternetMessageHeaders>")
 		for _, h := range it.parsed.Headers {
@@ -55,6 +61,7 @@ func (it *xItem) xml(props []string, mime bool) string {
 		}
 		b.WriteString("</t:InternetMessageHeaders>")
 	}
+	put("item:HasAttachments", "HasAttachments", strconv.FormatBool(len(it.parsed.Attachments) > 0))
 	if has("item:Flag") {
 		b.WriteString("<t:Flag><t:FlagStatus>" + map[bool]string{true: "Flagged", false: "NotFlagged"}[it.flagged] + "</t:FlagStatus></t:Flag>")
 	}
