@@ -50,6 +50,7 @@ type Connector struct {
 	signIn *http.Client
 	api    *api.Service
 	wire   *bearer
+	slow   *http.Client // for what the caller reads, as slowly as they like
 	now    func() time.Time
 	pause1 time.Duration // before the first repetition
 
@@ -85,6 +86,9 @@ func New(c Config) *Connector {
 	client := c.Guard.HTTPClient(dial.Provider, callTimeout)
 	out.wire = &bearer{client.Transport, answerMost}
 	client.Transport = out.wire
+	slow := c.Guard.HTTPClient(dial.Provider, 0)
+	slow.Transport = out.wire
+	out.slow = slow
 	endpoint := strings.TrimSuffix(cmp.Or(c.APIURL, apiURL), "/") + "/"
 	// Google's client logs requests and answers, mail included, when the environment asks it to: here nothing listens. With a
 	// client given and an address set it reads no credentials of the machine, and NewService has nothing left that can fail.

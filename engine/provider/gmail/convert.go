@@ -113,7 +113,7 @@ func (w *walk) part(p *api.MessagePart, path []int, depth int, related bool) {
 		return
 	}
 	kind := strings.ToLower(strings.TrimSpace(p.MimeType))
-	if strings.HasPrefix(kind, "multipart/") && depth < deepest {
+	if multipart(p) && depth < deepest {
 		for i, sub := range p.Parts {
 			w.part(sub, append(path[:len(path):len(path)], i+1), depth+1, kind == "multipart/related")
 		}
@@ -144,6 +144,10 @@ func (w *walk) part(p *api.MessagePart, path []int, depth int, related bool) {
 	case body.AttachmentId != "" && body.Size <= textMost:
 		w.later = append(w.later, text{leaf.Path, body.AttachmentId, leaf.Charset})
 	}
+}
+
+func multipart(p *api.MessagePart) bool {
+	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(p.MimeType)), "multipart/")
 }
 
 func value(all []*api.MessagePartHeader, name string) string {

@@ -1,9 +1,13 @@
 package gmail
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"unicode/utf8"
 
 	api "google.golang.org/api/gmail/v1"
@@ -45,6 +49,25 @@ func FuzzSearch(f *testing.F) {
 		}
 		if got := search(email.Query{Any: []string{value}}); got != "" && (strings.Count(got, `"`) != 8 || !strings.HasPrefix(got, `{from:"`)) {
 			t.Errorf("%q", got)
+		}
+	})
+}
+
+// FuzzAttachmentData: what a whole reader takes for an attachment, the reader of pieces does too; and it never reads half a file as a whole one.
+func FuzzAttachmentData(f *testing.F) {
+	f.Add([]byte(`{"size":3,"data":"YWJj"}`))
+	f.Add([]byte(`{"attachmentId":"a\u003d","data":"-_8=","size":2}`))
+	f.Add([]byte(`{"data":"YW`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		got, err := io.ReadAll(dataOf(iotest.OneByteReader(bytes.NewReader(body))))
+		var whole struct {
+			Data *string `json:"data"`
+		}
+		if json.Unmarshal(body, &whole) != nil || whole.Data == nil || bytes.Count(body, []byte("{")) != 1 || bytes.Count(body, []byte(`data`)) != 1 || bytes.ContainsAny(body, "[\n\r") || strings.Contains(*whole.Data, "=") {
+			return
+		}
+		if want, bad := base64.RawURLEncoding.DecodeString(*whole.Data); bad == nil && (err != nil || !bytes.Equal(got, want)) {
+			t.Errorf("%q, want %q: %v", got, want, err)
 		}
 	})
 }
