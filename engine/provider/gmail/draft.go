@@ -1,15 +1,9 @@
 package gmail
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
-	"io"
-	"net/mail"
-	"strings"
 	"sync"
 
 	api "google.golang.org/api/gmail/v1"
@@ -163,7 +157,7 @@ func noDraft(err error) error {
 
 // CreateDraft implements provider.DraftWriter.
 func (c *Connector) CreateDraft(ctx context.Context, a provider.Account, d email.Draft) (email.Message, error) {
-	raw, err := c.kept(a, d)
+	msg, err := rfc5322.Keep(d, email.Address{Email: a.Address}, c.now())
 	if err != nil {
 		return email.Message{}, err
 	}
@@ -173,28 +167,37 @@ func (c *Connector) CreateDraft(ctx context.Context, a provider.Account, d email
 	if d.InReplyTo != "" {
 		thread = r.conversation(ctx, []string{d.InReplyTo})
 	}
-	return r.writeDraft(ctx, "", thread, raw, d.Starred)
+	return r.writeDraft(ctx, "", thread, msg, d.Starred)
 }
 
 // writeDraft makes a draft, or replaces what is in one, and answers it as it then is.
-func (r *reader) writeDraft(ctx context.Context, id, thread string, raw []byte, star bool) (email.Message, error) {
-	wire := &api.Draft{Message: &api.Message{ThreadId: thread}}
-	apart := len(raw) >= uploadFrom
-	if !apart {
-		wire.Message.Raw = base64.URLEncoding.EncodeToString(raw)
+func (r *reader) writeDraft(ctx context.Context, id, thread string, msg *rfc5322.Outgoing, star bool) (email.Message, error) {
+	size, err := msg.Fits(sendMost, errSendTooLarge)
+	if err != nil {
+		return email.Message{}, err
 	}
+	wire := &api.Draft{Message: &api.Message{ThreadId: thread}}
 	var done *api.Draft
-	err := r.call(ctx, false, func(ctx context.Context) (err error) {
-		media := googleapi.ContentType("message/rfc822")
-		switch {
-		case id == "" && apart:
-			done, err = r.c.api.Users.Drafts.Create("me", wire).Media(bytes.NewReader(raw), media, googleapi.ChunkSize(0)).Context(ctx).Do()
-		case id == "":
-			done, err = r.c.api.Users.Drafts.Create("me", wire).Context(ctx).Do()
-		case apart:
-			done, err = r.c.api.Users.Drafts.Update("me", id, wire).Media(bytes.NewReader(raw), media, googleapi.ChunkSize(0)).Context(ctx).Do()
-		default:
-			done, err = r.c.api.Users.Drafts.Update("me", id, wire).Context(ctx).Do()
+	err = r.call(ctx, false, func(ctx context.Context) (err error) {
+		if size < uploadFrom {
+			raw, err := msg.Bytes()
+			if err != nil {
+				return err
+			}
+			wire.Message.Raw = base64.URLEncoding.EncodeToString(raw)
+			if id == "" {
+				done, err = r.c.api.Users.Drafts.Create("me", wire).Context(ctx).Do()
+			} else {
+				done, err = r.c.api.Users.Drafts.Update("me", id, wire).Context(ctx).Do()
+			}
+			return err
+		}
+		media, kind := msg.Reader(), googleapi.ContentType("message/rfc822")
+		defer media.Close() //nolint:errcheck // it was only read
+		if id == "" {
+			done, err = r.c.api.Users.Drafts.Create("me", wire).Media(media, kind, googleapi.ChunkSize(0)).Context(ctx).Do()
+		} else {
+			done, err = r.c.api.Users.Drafts.Update("me", id, wire).Media(media, kind, googleapi.ChunkSize(0)).Context(ctx).Do()
 		}
 		return err
 	})
@@ -251,14 +254,10 @@ func (c *Connector) UpdateDraft(ctx context.Context, a provider.Account, id stri
 			return r.draft(ctx, id)
 		}
 	}
-	d := draftOf(octets(g.Message.Raw))
+	d := rfc5322.DraftOf(octets(g.Message.Raw))
 	d.Starred = have.Starred
 	d = change.Apply(d)
-	raw, err := c.kept(a, d)
-	if err != nil {
-		return email.Message{}, err
-	}
-	return r.writeDraft(ctx, id, g.Message.ThreadId, raw, d.Starred)
+	return r.writeDraft(ctx, id, g.Message.ThreadId, rfc5322.Rewrite(d, email.Address{Email: a.Address}, c.now()), d.Starred)
 }
 
 // DeleteDraft implements provider.DraftWriter. Gmail erases it; it does not go to the trash (users.drafts.delete).
@@ -306,66 +305,4 @@ func (c *Connector) SendDraft(ctx context.Context, a provider.Account, id string
 	done.InternalDate = c.now().UnixMilli()
 	marks(&d, done)
 	return d, nil
-}
-
-// kept composes a draft with its Bcc field, which Gmail keeps with it.
-func (c *Connector) kept(a provider.Account, d email.Draft) ([]byte, error) {
-	if err := d.CheckKept(); err != nil {
-		return nil, err
-	}
-	total := int64(len(d.HTML) + len(d.Plain))
-	for _, e := range d.Attachments {
-		total += email.Reader(e.Content).Size()
-	}
-	if total > sendMost {
-		return nil, errSendTooLarge
-	}
-	if d.MessageID == "" {
-		var id [16]byte
-		_, _ = rand.Read(id[:]) // never fails
-		domain := "mail.gmail.com"
-		if i := strings.LastIndexByte(a.Address, '@'); i >= 0 && i+1 < len(a.Address) {
-			domain = a.Address[i+1:]
-		}
-		d.MessageID = hex.EncodeToString(id[:]) + "@" + domain
-	}
-	var b bytes.Buffer
-	if len(d.Bcc) > 0 {
-		lines := make([]string, len(d.Bcc))
-		for i, one := range d.Bcc {
-			lines[i] = (&mail.Address{Name: one.Name, Address: one.Email}).String()
-		}
-		b.WriteString("Bcc: " + strings.Join(lines, ",\r\n ") + "\r\n")
-	}
-	if err := rfc5322.Write(&b, d, email.Address{Email: a.Address}, c.now()); err != nil {
-		return nil, errAnswer.Because(err)
-	}
-	if b.Len() > sendMost {
-		return nil, errSendTooLarge
-	}
-	return b.Bytes(), nil
-}
-
-// draftOf reads a draft back into one that can be changed.
-func draftOf(raw []byte) email.Draft {
-	m := rfc5322.Read(raw, email.WithHeaders)
-	d := email.Draft{From: m.From, To: m.To, Cc: m.Cc, Bcc: m.Bcc, ReplyTo: m.ReplyTo, Subject: m.Subject, HTML: m.HTML, Plain: m.Plain, MessageID: m.MessageID, References: m.References}
-	if len(m.InReplyTo) > 0 {
-		d.InReplyTo = m.InReplyTo[0]
-	}
-	for _, h := range m.Headers {
-		// What a draft sets by its other parts is refused here, and written again from those.
-		if (email.Draft{Headers: []email.Header{h}}).CheckKept() == nil {
-			d.Headers = append(d.Headers, h)
-		}
-	}
-	for _, a := range m.Attachments {
-		_, r, ok := rfc5322.File(raw, a.ID)
-		if !ok {
-			continue
-		}
-		content, _ := io.ReadAll(r) // what is broken ends early
-		d.Attachments = append(d.Attachments, email.Enclosure{Filename: a.Filename, ContentType: a.ContentType, ContentID: a.ContentID, Inline: a.Inline, Size: int64(len(content)), Content: bytes.NewReader(content)})
-	}
-	return d
 }
