@@ -26,6 +26,9 @@ func (c *Connector) Attachment(ctx context.Context, a provider.Account, message,
 		return email.Attachment{}, nil, err
 	}
 	about, body, err := k.download(theirMessage, theirs)
+	if errors.Is(err, errSwitched) {
+		about, body, err = k.download(theirMessage, theirs)
+	}
 	if err != nil {
 		release()
 		return email.Attachment{}, nil, err

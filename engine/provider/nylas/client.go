@@ -26,7 +26,7 @@ const (
 var (
 	errUpstream  = fault.New(fault.Upstream, "provider_unavailable", "Nylas did not answer as it should. Try again in a few minutes.")
 	errThrottled = fault.New(fault.Limited, "provider_throttled", "Nylas asks for fewer requests. Try again later.")
-	errKey       = fault.New(fault.Upstream, "provider_client_refused", "Nylas does not accept the API key of this connector. It was replaced, or belongs to the other region. An administrator has to check the connector.")
+	errKey       = fault.New(fault.Upstream, provider.ErrAppRefused.Code, "Nylas does not accept the API key of this connector. It was replaced, or belongs to the other region. An administrator has to check the connector.")
 	errRefused   = fault.New(fault.Invalid, "provider_refused", "Nylas refused this request.")
 	errTooLarge  = fault.New(fault.Invalid, "message_too_large", "The message is larger than Nylas takes.").At("attachments")
 )
@@ -39,7 +39,11 @@ type call struct {
 	base    string
 	grant   string
 	key     secret.Text
+	before  secret.Text // the key before it, while a change of keys lasts; may be empty
 }
+
+// errSwitched says that the key before the current one is the good one: what was asked has to be asked again. It never leaves the package.
+var errSwitched = errors.New("asked with the other key from here on")
 
 // request is one HTTP request to Nylas. path is below the address of the API, its ids escaped.
 type request struct {
@@ -203,7 +207,10 @@ func (k *call) doubt(cause error) error {
 	if k.session != nil {
 		k.session.forget()
 	}
+	pending := !k.before.Empty()
 	switch _, err := k.find(); {
+	case pending && k.before.Empty() && (err == nil || errors.Is(err, provider.ErrInvalidGrant)):
+		return errSwitched
 	case errors.Is(err, provider.ErrInvalidGrant):
 		return provider.ErrCredentialRefused.Because(cause)
 	case err != nil:
@@ -223,8 +230,21 @@ type wireGrant struct {
 	Subject  string   `json:"provider_user_id"`
 }
 
-// find reads the call's grant. A grant that is gone or has expired answers ErrInvalidGrant with the reason; a refused key answers errKey.
+// find reads the call's grant. A grant that is gone or has expired answers ErrInvalidGrant with the reason; a refused key answers errKey, when the one before it is refused
+// as well.
 func (k *call) find() (wireGrant, error) {
+	g, err := k.look()
+	if !errors.Is(err, errKey) || k.before.Empty() {
+		return g, err
+	}
+	k.key, k.before = k.before, secret.Text{}
+	if k.session != nil {
+		k.session.use(k.key, k.c.now().Add(keyLife))
+	}
+	return k.look()
+}
+
+func (k *call) look() (wireGrant, error) {
 	var answer envelope[wireGrant]
 	res, err := k.once(k.c.tokenHTTP, request{method: http.MethodGet, path: "/v3/grants/" + k.grant})
 	if err != nil {

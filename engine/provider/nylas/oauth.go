@@ -135,18 +135,53 @@ func (c *Connector) Adopt(ctx context.Context, app provider.App, id string) (pro
 // Refresh implements provider.OAuth. There is nothing to refresh, the key opens the grant: it is asked for, so that the caller learns whether it is still good.
 func (c *Connector) Refresh(ctx context.Context, app provider.App, refresh secret.Text) (provider.Token, error) {
 	grant, _, _ := stored(refresh)
-	if !grantID(grant) {
-		return provider.Token{}, provider.InvalidGrant("the stored connection names no grant")
-	}
 	k, err := c.bare(ctx, app, grant)
 	if err != nil {
 		return provider.Token{}, err
+	}
+	if !grantID(grant) {
+		if err := k.registered(app.ClientID); err != nil {
+			return provider.Token{}, err
+		}
+		return provider.Token{}, provider.InvalidGrant("the stored connection names no grant")
 	}
 	g, err := k.find()
 	if err != nil {
 		return provider.Token{}, err
 	}
 	return provider.Token{Access: secret.New(grant), Scopes: granted(g)}, nil
+}
+
+// registered says whether the key is one of the application: what is no grant at all is answered like a refused token only where the registration is good (RFC 6749 section 6
+// has the same order), so that a live check of the connector tells the truth.
+func (k *call) registered(client string) error {
+	res, err := k.once(k.c.tokenHTTP, request{method: http.MethodGet, path: "/v3/applications"})
+	if err != nil {
+		return err
+	}
+	body, err := dial.Body(res)
+	word := wordOf(body)
+	cause := errors.New(strings.TrimSpace(strconv.Itoa(res.StatusCode) + " " + word))
+	switch s := res.StatusCode; {
+	case s == http.StatusUnauthorized || s == http.StatusForbidden || s == http.StatusBadRequest && strings.HasPrefix(word, "token."):
+		return errKey.Because(cause)
+	case s == http.StatusTooManyRequests:
+		return errThrottled.RetryAfter(k.c.after(res)).Because(cause)
+	case s != http.StatusOK:
+		return errUpstream.RetryAfter(k.c.after(res)).Because(cause)
+	case err != nil:
+		return errUpstream.Because(err)
+	}
+	var answer envelope[struct {
+		ID string `json:"application_id"`
+	}]
+	if json.Unmarshal(body, &answer) != nil {
+		return errUpstream.Because(errors.New("the answer is not an application"))
+	}
+	if answer.Data.ID != client {
+		return errKey.Because(errors.New("the key belongs to another application"))
+	}
+	return nil
 }
 
 // connected is what is kept of a grant: its id, the application that it belongs to, and Nylas' own refresh token, which goes along only so that it can be revoked in
@@ -213,11 +248,21 @@ func (c *Connector) bare(ctx context.Context, app provider.App, grant string) (*
 	if app.ClientSecret.Empty() {
 		return nil, errKey.Because(errors.New("the connector has no API key"))
 	}
-	return &call{c: c, ctx: ctx, base: base, grant: grant, key: app.ClientSecret}, nil
+	return &call{c: c, ctx: ctx, base: base, grant: grant, key: app.ClientSecret, before: app.SecretBefore}, nil
 }
 
 // token asks POST /v3/connect/token. The client secret is the application's API key.
+// A refused client costs nothing: the code is looked at after it.
 func (c *Connector) token(ctx context.Context, app provider.App, form map[string]string, out *tokenAnswer) error {
+	err := c.tokenAs(ctx, app, form, out)
+	if errors.Is(err, errKey) && !app.SecretBefore.Empty() {
+		app.ClientSecret, app.SecretBefore = app.SecretBefore, secret.Text{}
+		err = c.tokenAs(ctx, app, form, out)
+	}
+	return err
+}
+
+func (c *Connector) tokenAs(ctx context.Context, app provider.App, form map[string]string, out *tokenAnswer) error {
 	k, err := c.bare(ctx, app, "")
 	if err != nil {
 		return err

@@ -249,6 +249,46 @@ func TestWrongKeyIsNotTheMailboxsFault(t *testing.T) {
 	}
 }
 
+// A live check presents what nobody ever issued: the answer is about the registration, never about a mailbox. While a key is changed, both are good.
+func TestKeysAreCheckedAndChanged(t *testing.T) {
+	w, ctx := start(t), context.Background()
+	nobody := secret.New("postern-live-check-XYZ")
+	wrong, foreign := w.app, w.app
+	wrong.ClientSecret = secret.New("nyk_v0_wrong")
+	foreign.ClientSecret = w.App(callback).ClientSecret
+	if _, err := w.c.Refresh(ctx, w.app, nobody); !errors.Is(err, provider.ErrInvalidGrant) {
+		t.Errorf("a good registration: %v", err)
+	}
+	for name, app := range map[string]provider.App{"a wrong key": wrong, "another application's key": foreign} {
+		if _, err := w.c.Refresh(ctx, app, nobody); !errors.Is(err, provider.ErrAppRefused) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w.Fail(func(*http.Request) (int, string, map[string]string) { return 503, `{}`, nil })
+	if _, err := w.c.Refresh(ctx, w.app, nobody); errors.Is(err, provider.ErrAppRefused) || errors.Is(err, provider.ErrInvalidGrant) {
+		t.Errorf("no answer is taken for one: %v", err)
+	}
+	w.Fail(nil)
+
+	ada := w.Account("google", "ada@nylas.test", "Ada")
+	changing := w.app
+	changing.ClientSecret, changing.SecretBefore = secret.New("nyk_v0_not_yet"), w.app.ClientSecret
+	code := w.Consent(t, w.address(t, w.app), ada, true).Query().Get("code")
+	token, _, err := w.c.Exchange(ctx, changing, secret.New(code), secret.New(verifier))
+	if err != nil {
+		t.Fatalf("a consent while the key is changed: %v", err)
+	}
+	a := w.Mailbox(changing, w.Grant(w.app, ada))
+	for range 2 {
+		if _, err := w.c.ListMessages(ctx, a, email.Query{}); err != nil {
+			t.Errorf("mail while the key is changed: %v", err)
+		}
+	}
+	if r, err := w.c.Revoke(ctx, changing, token); err != nil || r.Outcome != provider.SeveredVerified {
+		t.Errorf("a revocation while the key is changed: %+v %v", r, err)
+	}
+}
+
 func TestFaults(t *testing.T) {
 	w, ctx := start(t), context.Background()
 	a := w.Mailbox(w.app, w.Grant(w.app, w.Account("google", "ada@nylas.test", "Ada")))

@@ -29,6 +29,10 @@ func (c *Connector) Revoke(ctx context.Context, app provider.App, t provider.Tok
 	if err != nil {
 		return provider.Revocation{}, err
 	}
+	// Which of the keys is good? A grant that is gone is no hindrance.
+	if _, err := k.find(); err != nil && !errors.Is(err, provider.ErrInvalidGrant) {
+		return provider.Revocation{}, err
+	}
 	said := ""
 	if refresh != "" {
 		status, word, err := k.tell(request{method: http.MethodPost, path: "/v3/connect/revoke", query: url.Values{"token": {refresh}}})

@@ -28,7 +28,17 @@ type session struct {
 	grant string
 	base  string
 	key   secret.Text
-	until time.Time // of the key
+	other secret.Text // the key before it, while a change of keys lasts
+	until time.Time   // of the keys
+}
+
+// use keeps the key that has proven good.
+func (s *session) use(key secret.Text, until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() == nil {
+		s.key, s.other, s.until = key, secret.Text{}, until
+	}
 }
 
 func newSession() *session {
@@ -70,7 +80,7 @@ func (c *Connector) Close(key string) {
 	s.end()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.grant, s.key, s.until = "", secret.Text{}, time.Time{}
+	s.grant, s.key, s.other, s.until = "", secret.Text{}, secret.Text{}, time.Time{}
 }
 
 // with runs one call of the connector for an account.
@@ -80,7 +90,9 @@ func (c *Connector) with(ctx context.Context, a provider.Account, do func(*call)
 		return err
 	}
 	defer release()
-	err = do(k)
+	if err = do(k); errors.Is(err, errSwitched) {
+		err = do(k)
+	}
 	if k.session.ctx.Err() != nil && ctx.Err() == nil {
 		return errClosed
 	}
@@ -108,7 +120,7 @@ func (c *Connector) open(ctx context.Context, a provider.Account) (*call, func()
 func (k *call) authorize(a provider.Account) error {
 	s := k.session
 	s.mu.Lock()
-	k.grant, k.base, k.key = s.grant, s.base, s.key
+	k.grant, k.base, k.key, k.before = s.grant, s.base, s.key, s.other
 	fresh := k.c.now().Before(s.until)
 	s.mu.Unlock()
 	if k.grant == "" {
@@ -131,14 +143,14 @@ func (k *call) authorize(a provider.Account) error {
 		if k.base, err = k.c.base(app); err != nil {
 			return err
 		}
-		k.key = app.ClientSecret
+		k.key, k.before = app.ClientSecret, app.SecretBefore
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil {
 		return errClosed
 	}
-	s.grant, s.base, s.key = k.grant, k.base, k.key
+	s.grant, s.base, s.key, s.other = k.grant, k.base, k.key, k.before
 	if !fresh {
 		s.until = k.c.now().Add(keyLife)
 	}
@@ -149,7 +161,7 @@ func (k *call) authorize(a provider.Account) error {
 func (s *session) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.grant, s.key, s.until = "", secret.Text{}, time.Time{}
+	s.grant, s.key, s.other, s.until = "", secret.Text{}, secret.Text{}, time.Time{}
 }
 
 // grantID says whether s is the id of a grant: a UUID, never an address. An address would reach whichever mailbox bears it.
