@@ -146,10 +146,10 @@ func setupSteps(name, redirect string, scopes []string) []pages.SetupStepView {
 
 func authWord(name string) string {
 	switch {
-	case usesOAuth(name):
-		return "OAuth"
 	case name == "nylas":
 		return "API key"
+	case usesOAuth(name):
+		return "OAuth"
 	default:
 		return "Password"
 	}
@@ -244,7 +244,7 @@ func (p *Portal) connectorEndSecretBefore(c echo.Context) error {
 	return done(c, "/connectors/"+k.ApplicationID.String()+"/"+k.Provider, "good", "The client secret before is destroyed. Delete it at the provider too.")
 }
 
-var connectorFields = map[string]string{"settings.client_id": "client_id", "settings.client_secret": "client_secret", "settings." + provider.IMAPHost: "imap_host", "settings." + provider.SMTPHost: "smtp_host"}
+var connectorFields = map[string]string{"settings.client_id": "client_id", "settings.client_secret": "client_secret", "settings.region": "region", "settings.provider": "upstream", "settings." + provider.IMAPHost: "imap_host", "settings." + provider.SMTPHost: "smtp_host"}
 
 func (p *Portal) connectorEditForm(c echo.Context) error {
 	k, absent, err := p.connector(c)
@@ -270,6 +270,16 @@ func (p *Portal) renderConnectorForm(c echo.Context, status int, k models.Connec
 	view := pages.ConnectorEditView{Provider: providerName(k.Provider), Action: base + "/" + k.Provider + "/edit", CancelURL: "/connectors?application=" + k.ApplicationID.String(),
 		HasClient: usesOAuth(k.Provider), ClientID: k.ClientID, HasSecret: exists, SecretEnds: secretEnds,
 		HasTenant: k.Provider == "microsoft", Tenant: k.Settings["tenant"], Steps: setupSteps(k.Provider, p.Server.URL("/v3/connect/callback/"+k.Provider), k.Scopes), Errors: faults}
+	if k.Provider == "nylas" {
+		for _, o := range []ui.OptionView{{Value: "us", Label: "United States"}, {Value: "eu", Label: "European Union"}} {
+			o.Selected = o.Value == k.Settings["region"]
+			view.Regions = append(view.Regions, o)
+		}
+		view.Upstreams = []ui.OptionView{{Value: "", Label: "People choose at Nylas"}}
+		for _, name := range []string{"google", "microsoft", "yahoo", "icloud", "imap", "ews"} {
+			view.Upstreams = append(view.Upstreams, ui.OptionView{Value: name, Label: providerName(name), Selected: name == k.Settings["provider"]})
+		}
+	}
 	for _, s := range provider.ScopesOf(k.Provider) {
 		if !s.Identity {
 			view.Scopes = append(view.Scopes, ui.OptionView{Value: s.Name, Label: s.Name, Help: s.Words, Selected: slices.Contains(k.Scopes, s.Name) || slices.Contains(k.Scopes, s.Short)})
@@ -298,12 +308,15 @@ func (p *Portal) connectorEdit(c echo.Context) error {
 	}
 	value := secret.New(strings.TrimSpace(c.FormValue("client_secret")))
 	k.ClientID, k.Scopes = field(c, "client_id"), identityAnd(k.Provider, picked)
-	if k.Provider == "microsoft" {
-		k.Settings = maps.Clone(k.Settings)
-		if k.Settings == nil {
-			k.Settings = models.Settings{}
-		}
+	k.Settings = maps.Clone(k.Settings)
+	if k.Settings == nil {
+		k.Settings = models.Settings{}
+	}
+	switch k.Provider {
+	case "microsoft":
 		k.Settings["tenant"] = field(c, "tenant")
+	case "nylas":
+		k.Settings["region"], k.Settings["provider"] = field(c, "region"), field(c, "upstream")
 	}
 	var secretEnds time.Time
 	if day := field(c, "secret_ends"); day != "" {

@@ -236,6 +236,13 @@ func TestApplicationAndConnectorPages(t *testing.T) {
 	if r := b.get(google).is(200); strings.Contains(r.text, "Before it") {
 		t.Error("the secret before is still there")
 	}
+	cloud := "/connectors/" + w.app.ID.String() + "/nylas"
+	b.get(cloud+"/edit").is(200).shows("connector-form", "Region of the application")
+	b.post(cloud+"/edit", "client_id", "0f3c", "client_secret", "nyk_v0_hush", "region", "moon").is(unprocessable)
+	b.post(cloud+"/edit", "client_id", "0f3c", "client_secret", "nyk_v0_hush", "region", "eu", "upstream", "google").goes()
+	if r := b.get(cloud).is(200); strings.Contains(r.text, "nyk_v0_hush") || !strings.Contains(r.text, ">eu<") || !strings.Contains(r.text, ">google<") {
+		t.Errorf("the page of the Nylas connector: %s", r.text)
+	}
 	b.get("/connectors/" + w.app.ID.String() + "/nonsense/edit").is(http.StatusNotFound)
 }
 

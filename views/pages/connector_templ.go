@@ -792,6 +792,8 @@ type ConnectorEditView struct {
 	SecretEnds string // 2026-12-31; empty = not known
 	Tenant     string // Microsoft's directory; see HasTenant
 	HasTenant  bool
+	Regions    []ui.OptionView // of a Nylas application; empty = not asked
+	Upstreams  []ui.OptionView // whose mailboxes Nylas is to offer; with Regions
 	Steps      []SetupStepView
 	Scopes     []ui.OptionView
 	HasServers bool
@@ -857,7 +859,7 @@ func ConnectorEdit(p layout.Page, v ConnectorEditView) templ.Component {
 			var templ_7745c5c3_Var31 templ.SafeURL
 			templ_7745c5c3_Var31, templ_7745c5c3_Err = templ.JoinURLErrs(v.Action)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/connector.templ`, Line: 236, Col: 52}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/connector.templ`, Line: 238, Col: 52}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var31))
 			if templ_7745c5c3_Err != nil {
@@ -895,6 +897,20 @@ func ConnectorEdit(p layout.Page, v ConnectorEditView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
+			if len(v.Regions) > 0 {
+				templ_7745c5c3_Err = ui.Select("region", "Region of the application", "Nylas refuses a key in the other one.", v.Regions, v.Errors).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 61, " ")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = ui.Select("upstream", "Mailboxes to offer", "Named, people go straight to that provider, and are asked for its own rights.", v.Upstreams, v.Errors).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
 			if len(v.Scopes) > 0 {
 				templ_7745c5c3_Err = ui.Checks("scope", "Asked for by default", "A connect link can ask for less.", v.Scopes, v.Errors).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
@@ -906,7 +922,7 @@ func ConnectorEdit(p layout.Page, v ConnectorEditView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 61, " ")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 62, " ")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -914,7 +930,7 @@ func ConnectorEdit(p layout.Page, v ConnectorEditView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 62, " ")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 63, " ")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -922,7 +938,7 @@ func ConnectorEdit(p layout.Page, v ConnectorEditView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 63, " ")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 64, " ")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -935,7 +951,7 @@ func ConnectorEdit(p layout.Page, v ConnectorEditView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 64, "</form>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 65, "</form>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
