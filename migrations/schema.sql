@@ -569,6 +569,7 @@ CREATE TABLE public.connect_flows (
     code_spent_at timestamp with time zone,
     address text DEFAULT ''::text NOT NULL,
     user_agent text DEFAULT ''::text NOT NULL,
+    credential_id uuid,
     CONSTRAINT connect_flows_browser_hash_check CHECK ((length(browser_hash) = 32)),
     CONSTRAINT connect_flows_challenge_method_check CHECK ((challenge_method = ANY (ARRAY[''::text, 'plain'::text, 's256'::text]))),
     CONSTRAINT connect_flows_code_hash_check CHECK ((length(code_hash) = 32)),
@@ -630,6 +631,27 @@ CREATE TABLE public.connectors (
 );
 
 ALTER TABLE ONLY public.connectors FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: credentials; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.credentials (
+    application_id uuid NOT NULL,
+    id uuid NOT NULL,
+    provider text NOT NULL,
+    tenant_id uuid,
+    name text NOT NULL,
+    client_id text NOT NULL,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT credentials_client_id_check CHECK ((client_id <> ''::text)),
+    CONSTRAINT credentials_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+);
+
+ALTER TABLE ONLY public.credentials FORCE ROW LEVEL SECURITY;
 
 
 --
@@ -722,6 +744,7 @@ CREATE TABLE public.grants (
     authenticated_at timestamp with time zone,
     last_used_at timestamp with time zone,
     revoked_at timestamp with time zone,
+    credential_id uuid,
     CONSTRAINT grants_check CHECK (((status = 'revoked'::text) = (revoked_at IS NOT NULL))),
     CONSTRAINT grants_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'valid'::text, 'invalid'::text, 'revoked'::text]))),
     CONSTRAINT grants_subject_check CHECK (((length(subject) >= 1) AND (length(subject) <= 500)))
@@ -1071,6 +1094,7 @@ CREATE TABLE public.severances (
     confirmed_by text DEFAULT ''::text NOT NULL,
     confirmed_by_id text DEFAULT ''::text NOT NULL,
     confirmed_note text DEFAULT ''::text NOT NULL,
+    credential_id uuid,
     CONSTRAINT severances_act_check CHECK ((act = ANY (ARRAY['revoke'::text, 'delete'::text]))),
     CONSTRAINT severances_check CHECK (((outcome = ''::text) = (closed_at IS NULL))),
     CONSTRAINT severances_outcome_check CHECK ((outcome = ANY (ARRAY[''::text, 'severed-verified'::text, 'severed-at-provider'::text, 'deleted-here-only'::text, 'user-action-needed'::text]))),
@@ -1487,6 +1511,14 @@ ALTER TABLE ONLY public.connectors
 
 ALTER TABLE ONLY public.connectors
     ADD CONSTRAINT connectors_pkey PRIMARY KEY (application_id, id);
+
+
+--
+-- Name: credentials credentials_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.credentials
+    ADD CONSTRAINT credentials_pkey PRIMARY KEY (application_id, id);
 
 
 --
@@ -1961,6 +1993,20 @@ CREATE INDEX connect_links_of_tenant ON public.connect_links USING btree (tenant
 
 
 --
+-- Name: credentials_by_name; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX credentials_by_name ON public.credentials USING btree (application_id, provider, lower(name));
+
+
+--
+-- Name: credentials_of_tenant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX credentials_of_tenant ON public.credentials USING btree (application_id, provider, tenant_id) WHERE (tenant_id IS NOT NULL);
+
+
+--
 -- Name: deliveries_of_webhook; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2007,6 +2053,13 @@ CREATE INDEX grants_of_application ON public.grants USING btree (application_id,
 --
 
 CREATE INDEX grants_of_application_updated ON public.grants USING btree (application_id, updated_at DESC, id DESC);
+
+
+--
+-- Name: grants_of_credential; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX grants_of_credential ON public.grants USING btree (credential_id) WHERE (credential_id IS NOT NULL);
 
 
 --
@@ -2679,6 +2732,30 @@ ALTER TABLE ONLY public.connectors
 
 
 --
+-- Name: credentials credentials_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.credentials
+    ADD CONSTRAINT credentials_application_id_fkey FOREIGN KEY (application_id) REFERENCES public.applications(id);
+
+
+--
+-- Name: credentials credentials_application_id_provider_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.credentials
+    ADD CONSTRAINT credentials_application_id_provider_fkey FOREIGN KEY (application_id, provider) REFERENCES public.connectors(application_id, provider) ON DELETE CASCADE;
+
+
+--
+-- Name: credentials credentials_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.credentials
+    ADD CONSTRAINT credentials_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
 -- Name: deliveries deliveries_application_id_webhook_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2926,6 +3003,13 @@ CREATE POLICY application ON public.connectors TO postern_app USING ((applicatio
 
 
 --
+-- Name: credentials application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY application ON public.credentials TO postern_app USING ((application_id = ( SELECT sec.application() AS application))) WITH CHECK ((application_id = ( SELECT sec.application() AS application)));
+
+
+--
 -- Name: deliveries application; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -3000,6 +3084,12 @@ ALTER TABLE public.connect_links ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.connectors ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: credentials; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.credentials ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: data_keys; Type: ROW SECURITY; Schema: public; Owner: -
@@ -3152,6 +3242,13 @@ CREATE POLICY platform ON public.connect_links TO postern_platform USING (true) 
 --
 
 CREATE POLICY platform ON public.connectors TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: credentials platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.credentials TO postern_platform USING (true) WITH CHECK (true);
 
 
 --
@@ -3803,6 +3900,14 @@ GRANT SELECT(token_hash) ON TABLE public.connect_links TO postern_lookup;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.connectors TO postern_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.connectors TO postern_platform;
+
+
+--
+-- Name: TABLE credentials; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.credentials TO postern_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.credentials TO postern_platform;
 
 
 --

@@ -75,6 +75,7 @@ type ConnectFlow struct {
 	CodeSpentAt     *time.Time    `gorm:"column:code_spent_at"`
 	Address         string        `gorm:"column:address"`
 	UserAgent       string        `gorm:"column:user_agent"`
+	CredentialID    *CredentialID `gorm:"column:credential_id"` // nil: the connector's own app
 }
 
 // TableName names the table.

@@ -43,6 +43,7 @@ type Grant struct {
 	AuthenticatedAt *time.Time    `gorm:"column:authenticated_at"`
 	LastUsedAt      *time.Time    `gorm:"column:last_used_at"`
 	RevokedAt       *time.Time    `gorm:"column:revoked_at"`
+	CredentialID    *CredentialID `gorm:"column:credential_id"` // the app it was consented to through; nil: the connector's
 }
 
 // TableName names the table.
@@ -119,6 +120,7 @@ type Severance struct {
 	ConfirmedBy   string        `gorm:"column:confirmed_by"` // who wrote that down
 	ConfirmedByID string        `gorm:"column:confirmed_by_id"`
 	ConfirmedNote string        `gorm:"column:confirmed_note"`
+	CredentialID  *CredentialID `gorm:"column:credential_id"`
 }
 
 // Reach is how far a severance goes at a provider that keeps one permission for a person and an app.

@@ -43,6 +43,7 @@ type (
 	packNoun         struct{}
 	documentNoun     struct{}
 	accessNoun       struct{}
+	credentialNoun   struct{}
 )
 
 // The ids, one type a noun.
@@ -75,6 +76,7 @@ type (
 	PackID          = ID[packNoun]
 	DocumentID      = ID[documentNoun]
 	AccessID        = ID[accessNoun]
+	CredentialID    = ID[credentialNoun]
 )
 
 // PlatformSpace is the tenant id under which the platform's own secrets are sealed: connector and webhook secrets belong

@@ -188,6 +188,10 @@ func (s *Service) DeleteConnector(ctx context.Context, actor models.Actor, appli
 			return err
 		}
 		id = row.ID
+		others, err := tx.Credentials(application, name, false, false, 10_000, 0) // they go with it
+		if err != nil {
+			return err
+		}
 		if err := tx.DeleteConnector(application, id); err != nil {
 			return err
 		}
@@ -195,6 +199,11 @@ func (s *Service) DeleteConnector(ctx context.Context, actor models.Actor, appli
 			return err
 		}
 		return s.store.InTenant(ctx, models.PlatformSpace, func(tx *store.Tx) error {
+			for _, c := range others {
+				if _, err := s.safe.Destroy(ctx, tx, models.PlatformSpace, credentialOwner(c.ID)); err != nil {
+					return err
+				}
+			}
 			_, err := s.safe.Destroy(ctx, tx, models.PlatformSpace, secretOwner(id))
 			return err
 		})

@@ -287,6 +287,7 @@ func (s *Service) activate(ctx context.Context, tx *store.Tx, actor models.Actor
 	n := g
 	n.Status, n.StatusReason, n.Email, n.Name, n.Login, n.Settings = models.GrantValid, "connected", f.Email, f.Name, f.Login, f.Settings
 	n.ScopesRequested, n.ScopesGranted, n.State, n.Address, n.UserAgent = f.ScopesRequested, f.ScopesGranted, f.ClientState, f.Address, f.UserAgent
+	n.CredentialID = f.CredentialID
 	if again {
 		n.StatusReason = "reconnected"
 	}

@@ -106,8 +106,6 @@ func (s *Service) fillAuth(ctx context.Context, f *models.ConnectFlow, r AuthReq
 		return bad("code_challenge", "The code_challenge is longer than 512 characters.")
 	case r.AccessType != "" && r.AccessType != "online" && r.AccessType != "offline":
 		return bad("access_type", "The access_type must be \"online\" or \"offline\".")
-	case r.CredentialID != "":
-		return bad("credential_id", "No connector credential has this id.")
 	}
 	if r.CodeChallenge != "" {
 		switch f.ChallengeMethod = strings.ToLower(r.CodeChallengeMethod); f.ChallengeMethod {
@@ -155,6 +153,11 @@ func (s *Service) fillChoice(ctx context.Context, f *models.ConnectFlow, r AuthR
 	if len(f.Providers) == 0 {
 		return fault.New(fault.Invalid, "invalid_request", "This application has no connector yet.").At("provider")
 	}
+	if r.CredentialID != "" {
+		if err := s.fillCredential(ctx, f, r.CredentialID); err != nil {
+			return err
+		}
+	}
 	if r.Scope != "" {
 		f.ScopesRequested = strings.Fields(r.Scope)
 		if len(f.ScopesRequested) > 50 || len(r.Scope) > 4000 {
@@ -168,6 +171,30 @@ func (s *Service) fillChoice(ctx context.Context, f *models.ConnectFlow, r AuthR
 			}
 		}
 	}
+	return nil
+}
+
+// fillCredential takes the app that the request names, and with it the provider. Another organisation's is not found.
+func (s *Service) fillCredential(ctx context.Context, f *models.ConnectFlow, text string) error {
+	unknown := fault.New(fault.Invalid, "invalid_request", "No connector credential has this id.").At("credential_id")
+	id, err := models.ParseID[models.CredentialID](strings.ToLower(text))
+	if err != nil {
+		return unknown
+	}
+	var c models.Credential
+	err = s.store.OnPlatform(ctx, "find the credential that a consent names", func(tx *store.Tx) (err error) {
+		c, err = tx.CredentialByID(f.ApplicationID, id)
+		return err
+	})
+	switch {
+	case absent(err), err == nil && c.TenantID != nil && *c.TenantID != f.TenantID:
+		return unknown
+	case err != nil:
+		return err
+	case !slices.Contains(f.Providers, c.Provider):
+		return fault.New(fault.Invalid, "invalid_request", "The connector credential belongs to another provider than the one asked for.").At("credential_id")
+	}
+	f.Providers, f.CredentialID = []string{c.Provider}, &c.ID
 	return nil
 }
 

@@ -43,7 +43,7 @@ func (s *Service) Custom(ctx context.Context, actor models.Actor, r CustomReques
 	if err != nil || !ok && !(adopts && r.Existing != "") || !adopts && r.Existing != "" {
 		return models.Grant{}, fault.New(fault.Invalid, "provider_unknown", "Only mailboxes with a password can be connected this way: imap, icloud. Others need their owner's consent at the provider.").At("provider")
 	}
-	if err := s.tokens.Offered(ctx, actor.Application, r.Provider); err != nil {
+	if err := s.tokens.Offered(ctx, actor.Application, r.Provider, nil); err != nil {
 		return models.Grant{}, fault.New(fault.Invalid, "provider_unknown", "This application has no connector for the provider asked for.").At("provider").Because(err)
 	}
 	var who provider.Identity
@@ -54,7 +54,7 @@ func (s *Service) Custom(ctx context.Context, actor models.Actor, r CustomReques
 		if !actor.Tenant.IsZero() {
 			return models.Grant{}, errAdoptNarrow
 		}
-		app, err := s.tokens.App(ctx, actor.Application, r.Provider)
+		app, err := s.tokens.App(ctx, actor.Application, r.Provider, nil)
 		if err != nil {
 			return models.Grant{}, err
 		}

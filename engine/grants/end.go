@@ -74,7 +74,7 @@ func (s *Service) approval(ctx context.Context, f models.ConnectFlow) (string, e
 	if !ok {
 		return "", nil
 	}
-	app, err := s.tokens.App(ctx, f.ApplicationID, f.Provider)
+	app, err := s.tokens.App(ctx, f.ApplicationID, f.Provider, f.CredentialID)
 	if err != nil {
 		return "", err
 	}

@@ -283,5 +283,13 @@ func settle(before, after models.Settings) (models.Settings, error) {
 	return out, nil
 }
 
+// unlessAbsent lets "there is no such row" pass.
+func unlessAbsent(err error) error {
+	if absent(err) {
+		return nil
+	}
+	return err
+}
+
 // absent says whether err means that there is no such row.
 func absent(err error) bool { return errors.Is(err, store.ErrNotFound) }

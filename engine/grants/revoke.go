@@ -99,7 +99,7 @@ func (s *Service) sever(ctx context.Context, tx *store.Tx, actor models.Actor, g
 	}
 	now := s.now()
 	v := models.Severance{TenantID: g.TenantID, ID: models.NewID[models.SeveranceID](now), ApplicationID: g.ApplicationID, GrantID: g.ID, Act: act, Reach: e.Reach,
-		Provider: g.Provider, Subject: g.Subject, Email: g.Email, Reason: e.Reason, Actor: actor.Label, ActorID: actor.ID, CutAt: now, NextTryAt: &now}
+		Provider: g.Provider, Subject: g.Subject, Email: g.Email, Reason: e.Reason, Actor: actor.Label, ActorID: actor.ID, CutAt: now, NextTryAt: &now, CredentialID: g.CredentialID}
 	if err := tx.InsertSeverance(v); err != nil {
 		return v, err
 	}

@@ -150,9 +150,9 @@ func (s *Service) askProvider(ctx context.Context, v models.Severance, c tokens.
 	if c.Access.Empty() && c.Refresh.Empty() {
 		return provider.Revocation{Outcome: provider.DeletedHereOnly, Answer: "there was no token to revoke"}, nil
 	}
-	app, err := s.tokens.App(ctx, v.ApplicationID, v.Provider)
+	app, err := s.tokens.App(ctx, v.ApplicationID, v.Provider, v.CredentialID)
 	if absent(err) {
-		return provider.Revocation{Outcome: provider.DeletedHereOnly, Answer: "the connector was deleted, so the provider could not be told"}, nil
+		return provider.Revocation{Outcome: provider.DeletedHereOnly, Answer: "the connector or its credential was deleted, so the provider could not be told"}, nil
 	}
 	if err != nil {
 		return provider.Revocation{}, err

@@ -62,7 +62,7 @@ func (s *Service) Go(ctx context.Context, step Step) (Next, error) {
 		return s.leave(ctx, f, oauth, hint, step.Again)
 	}
 	err = s.store.InTenant(ctx, f.TenantID, func(tx *store.Tx) error {
-		return tx.LeaveConnectFlow(f.TenantID, f.ID, name, hint, f.Capabilities, nil)
+		return tx.LeaveConnectFlow(f.TenantID, f.ID, name, f.CredentialID, hint, f.Capabilities, nil)
 	})
 	if absent(err) {
 		return Next{}, ErrFlowSpent
@@ -147,15 +147,22 @@ func (s *Service) choose(ctx context.Context, f models.ConnectFlow, step Step) (
 // leave sends the browser to the provider with a fresh state and a fresh PKCE verifier (RFC 7636).
 func (s *Service) leave(ctx context.Context, f models.ConnectFlow, oauth provider.OAuth, hint string, again bool) (Next, error) {
 	name := oauth.Name()
-	app, err := s.tokens.App(ctx, f.ApplicationID, name)
-	if err != nil {
+	var row models.Connector
+	credential := f.CredentialID
+	if err := s.store.OnPlatform(ctx, "read the connector of a flow", func(tx *store.Tx) (err error) {
+		if row, err = tx.Connector(f.ApplicationID, name); err != nil || credential != nil {
+			return err
+		}
+		own, err := tx.CredentialFor(f.ApplicationID, name, f.TenantID, f.GrantID)
+		if err == nil {
+			credential = &own.ID
+		}
+		return unlessAbsent(err)
+	}); err != nil {
 		return Next{}, err
 	}
-	var row models.Connector
-	if err := s.store.OnPlatform(ctx, "read the connector of a flow", func(tx *store.Tx) (err error) {
-		row, err = tx.Connector(f.ApplicationID, name)
-		return err
-	}); err != nil {
+	app, err := s.tokens.App(ctx, f.ApplicationID, name, credential)
+	if err != nil {
 		return Next{}, err
 	}
 	scopes := s.scopes(f, row, oauth)
@@ -170,7 +177,7 @@ func (s *Service) leave(ctx context.Context, f models.ConnectFlow, oauth provide
 		return Next{}, fmt.Errorf("build the address of the provider's consent page: %w", err)
 	}
 	err = s.store.InTenant(ctx, f.TenantID, func(tx *store.Tx) error {
-		if err := tx.LeaveConnectFlow(f.TenantID, f.ID, name, hint, scopes, models.HashToken(state)); err != nil {
+		if err := tx.LeaveConnectFlow(f.TenantID, f.ID, name, credential, hint, scopes, models.HashToken(state)); err != nil {
 			return err
 		}
 		return s.tokens.Safe.Put(ctx, tx, f.TenantID, tokens.Flow(f.ID), "verifier", secret.New(verifier))
@@ -240,7 +247,7 @@ func (s *Service) Return(ctx context.Context, a Answer) (Done, error) {
 	if !ok {
 		return Done{}, ErrFlowSpent
 	}
-	app, err := s.tokens.App(ctx, f.ApplicationID, f.Provider)
+	app, err := s.tokens.App(ctx, f.ApplicationID, f.Provider, f.CredentialID)
 	if err != nil {
 		return Done{}, err
 	}

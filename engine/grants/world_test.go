@@ -71,6 +71,7 @@ type world struct {
 	mailbox *mailbox.Service
 	audit   *audit.Keeper
 	tokens  *tokens.Keeper
+	apps    *applications.Service
 	app     models.ApplicationID
 	a, b    models.TenantID
 	key     models.Actor // an application-wide API key
@@ -105,7 +106,8 @@ func newWorld(t *testing.T) *world {
 		IDTokens: ed25519.NewKeyFromSeed(make([]byte, 32)), Now: w.clock.now, Log: log})
 	kept.Refused, w.tokens = w.grants.Expired, kept
 	w.mailbox = mailbox.New(w.db.Store, kept, set, w.clock.now, log)
-	w.furnish(applications.New(applications.Config{Store: w.db.Store, Safe: safe, Audit: w.audit, Providers: set, Now: w.clock.now}), tenants.New(w.db.Store, w.audit, "eu", w.clock.now))
+	w.apps = applications.New(applications.Config{Store: w.db.Store, Safe: safe, Audit: w.audit, Providers: set, Now: w.clock.now})
+	w.furnish(w.apps, tenants.New(w.db.Store, w.audit, "eu", w.clock.now))
 	return w
 }
 

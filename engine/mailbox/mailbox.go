@@ -139,7 +139,7 @@ func (s *Service) with(ctx context.Context, actor models.Actor, g models.Grant, 
 	if !slices.Contains(provider.CapabilitiesOf(g.Provider, standing.ScopesGranted), c) {
 		return ErrCapability(c)
 	}
-	if err := s.tokens.Offered(ctx, g.ApplicationID, g.Provider); err != nil {
+	if err := s.tokens.Offered(ctx, g.ApplicationID, g.Provider, standing.CredentialID); err != nil {
 		return err
 	}
 	connector, err := s.providers.Connector(g.Provider)

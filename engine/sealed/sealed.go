@@ -20,6 +20,7 @@ const (
 	FlowOwner          = "connect_flow"
 	SeveranceOwner     = "severance"
 	ConnectorOwner     = "connector"
+	CredentialOwner    = "credential"
 	WebhookSecretOwner = "webhook_secret"
 	EventOwner         = "event"
 )
@@ -30,6 +31,7 @@ var fields = map[string][]string{
 	FlowOwner:          {"verifier", "access_token", "refresh_token", "password"},
 	SeveranceOwner:     {"access_token", "refresh_token", "password"},
 	ConnectorOwner:     {"client_secret", "client_secret_before"},
+	CredentialOwner:    {"client_secret"},
 	WebhookSecretOwner: {"secret"},
 	EventOwner:         {"payload"},
 }

@@ -151,7 +151,7 @@ func (k *Keeper) ask(ctx context.Context, g models.Grant, old Credential, holder
 	if !ok || old.Refresh.Empty() {
 		return provider.Credential{}, k.refused(ctx, g, "no refresh token")
 	}
-	app, err := k.App(ctx, g.ApplicationID, g.Provider)
+	app, err := k.App(ctx, g.ApplicationID, g.Provider, g.CredentialID)
 	if err != nil {
 		return provider.Credential{}, err
 	}

@@ -141,20 +141,33 @@ func (k *Keeper) Destroy(ctx context.Context, tx *store.Tx, tenant models.Tenant
 	return k.Safe.Destroy(ctx, tx, tenant, o)
 }
 
-// App gives our registration at a provider: id, secret and the one address to return to. It is read anew each time, so that a changed secret counts at once.
-func (k *Keeper) App(ctx context.Context, application models.ApplicationID, name string) (provider.App, error) {
-	var row models.Connector
-	err := k.Store.OnPlatform(ctx, "read the connector of a flow or grant", func(tx *store.Tx) (err error) {
-		row, err = tx.Connector(application, name)
+// App gives our registration at a provider: id, secret and the one address to return to. credential names one beside the connector's own; nil is the connector's. It is
+// read anew each time, so that a changed secret counts at once. store.ErrNotFound: the connector or the credential was deleted.
+func (k *Keeper) App(ctx context.Context, application models.ApplicationID, name string, credential *models.CredentialID) (provider.App, error) {
+	app := provider.App{RedirectURI: k.BaseURL + "/v3/connect/callback/" + name}
+	var owner sealed.Owner
+	err := k.Store.OnPlatform(ctx, "read the connector of a flow or grant", func(tx *store.Tx) error {
+		row, err := tx.Connector(application, name)
+		if err != nil {
+			return err
+		}
+		app.ClientID, app.Settings, owner = row.ClientID, row.Settings, sealed.Owner{Kind: sealed.ConnectorOwner, ID: row.ID.String()}
+		if credential == nil {
+			return nil
+		}
+		other, err := tx.Credential(application, name, *credential)
+		app.ClientID, app.Settings, owner = other.ClientID, other.Settings, sealed.Owner{Kind: sealed.CredentialOwner, ID: credential.String()}
 		return err
 	})
 	if err != nil {
 		return provider.App{}, fmt.Errorf("read the connector %s: %w", name, err)
 	}
-	app := provider.App{ClientID: row.ClientID, RedirectURI: k.BaseURL + "/v3/connect/callback/" + name, Settings: row.Settings}
+	parts := map[string]*secret.Text{"client_secret": &app.ClientSecret}
+	if credential == nil {
+		parts["client_secret_before"] = &app.SecretBefore
+	}
 	err = k.Store.InTenant(ctx, models.PlatformSpace, func(tx *store.Tx) (err error) {
-		owner := sealed.Owner{Kind: sealed.ConnectorOwner, ID: row.ID.String()}
-		for field, into := range map[string]*secret.Text{"client_secret": &app.ClientSecret, "client_secret_before": &app.SecretBefore} {
+		for field, into := range parts {
 			*into, err = k.Safe.Open(ctx, tx, models.PlatformSpace, owner, field)
 			if err != nil && !errors.Is(err, sealed.ErrAbsent) { // absent: a public client, a provider without apps, no change of secrets going on
 				return err
@@ -165,14 +178,17 @@ func (k *Keeper) App(ctx context.Context, application models.ApplicationID, name
 	return app, err
 }
 
-// Offered says whether an application still has a connector for a provider: deleting it stops all its grants at once.
-func (k *Keeper) Offered(ctx context.Context, application models.ApplicationID, name string) error {
+// Offered says whether an application still has a connector for a provider, and the credential that a grant was made with: deleting either stops its grants at once.
+func (k *Keeper) Offered(ctx context.Context, application models.ApplicationID, name string, credential *models.CredentialID) error {
 	err := k.Store.OnPlatform(ctx, "see whether a grant's connector is there", func(tx *store.Tx) error {
 		_, err := tx.Connector(application, name)
+		if err == nil && credential != nil {
+			_, err = tx.Credential(application, name, *credential)
+		}
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
-		return ErrCut.Because(errors.New("the connector was deleted"))
+		return ErrCut.Because(errors.New("the connector or its credential was deleted"))
 	}
 	return err
 }
@@ -182,6 +198,8 @@ func (k *Keeper) Account(g models.Grant) provider.Account {
 	return provider.Account{
 		Key: g.ID.String() + ":" + strconv.Itoa(g.Credential), Address: g.Email, Login: g.Login, Settings: g.Settings,
 		Credential: func(ctx context.Context) (provider.Credential, error) { return k.Fresh(ctx, g.TenantID, g.ID) },
-		App:        func(ctx context.Context) (provider.App, error) { return k.App(ctx, g.ApplicationID, g.Provider) },
+		App: func(ctx context.Context) (provider.App, error) {
+			return k.App(ctx, g.ApplicationID, g.Provider, g.CredentialID)
+		},
 	}
 }

@@ -20,6 +20,7 @@ import (
 type grantWire struct {
 	Blocked        bool           `json:"blocked"`
 	CreatedAt      int64          `json:"created_at"`
+	CredentialID   string         `json:"credential_id,omitempty"` // the app it was consented to through, where that is not the connector's
 	Email          string         `json:"email"`
 	Status         string         `json:"grant_status"`
 	ID             string         `json:"id"`
@@ -41,7 +42,11 @@ func grantJSON(g models.Grant) grantWire {
 	if g.Usable() {
 		status = "valid"
 	}
-	return grantWire{ID: g.ID.String(), Provider: g.Provider, Scope: list(g.ScopesGranted), Status: status, Email: g.Email, Name: g.Name,
+	credential := ""
+	if g.CredentialID != nil {
+		credential = g.CredentialID.String()
+	}
+	return grantWire{ID: g.ID.String(), CredentialID: credential, Provider: g.Provider, Scope: list(g.ScopesGranted), Status: status, Email: g.Email, Name: g.Name,
 		Address: g.Address, UserAgent: g.UserAgent, State: g.State, ProviderUserID: g.Subject, Settings: settingsJSON(g.Settings),
 		CreatedAt: g.CreatedAt.Unix(), UpdatedAt: g.UpdatedAt.Unix(), WorkspaceID: g.TenantID.String()}
 }

@@ -43,6 +43,12 @@ func (d *Door) routes() []web.Route {
 		{Method: put, Path: "/v3/connectors/:provider", Permission: models.WriteConnectors, Handler: k(d.connectorUpdate)},
 		{Method: remove, Path: "/v3/connectors/:provider", Permission: models.WriteConnectors, Handler: k(d.connectorDelete)},
 
+		{Method: get, Path: "/v3/connectors/:provider/creds", Permission: models.ReadConnectors, Handler: k(d.credentialList)},
+		{Method: post, Path: "/v3/connectors/:provider/creds", Permission: models.WriteConnectors, Handler: k(d.credentialCreate)},
+		{Method: get, Path: "/v3/connectors/:provider/creds/:credential", Permission: models.ReadConnectors, Handler: k(d.credentialShow)},
+		{Method: patch, Path: "/v3/connectors/:provider/creds/:credential", Permission: models.WriteConnectors, Handler: k(d.credentialUpdate)},
+		{Method: remove, Path: "/v3/connectors/:provider/creds/:credential", Permission: models.WriteConnectors, Handler: k(d.credentialDelete)},
+
 		{Method: get, Path: "/v3/grants", Permission: models.ReadGrants, Handler: k(d.grantList)},
 		{Method: get, Path: "/v3/grants/:grant", Permission: models.ReadGrants, Handler: d.grantShow}, // "me" takes an access token
 		{Method: patch, Path: "/v3/grants/:grant", Permission: models.WriteGrants, Handler: k(d.grantUpdate)},

@@ -36,10 +36,10 @@ func (t *Tx) MarkConnectLinkRevoked(tenant models.TenantID, id models.LinkID, at
 // InsertConnectFlow adds a flow.
 func (t *Tx) InsertConnectFlow(f models.ConnectFlow) error {
 	return wrap(t.db.Exec(`INSERT INTO connect_flows (tenant_id, id, application_id, link_id, grant_id, provider, providers, expected_email, login_hint, scopes_requested, capabilities,
-		redirect_uri, platform, client_state, challenge, challenge_method, offline, prompt, browser_hash, created_at, expires_at, address, user_agent)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		redirect_uri, platform, client_state, challenge, challenge_method, offline, prompt, browser_hash, created_at, expires_at, address, user_agent, credential_id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		f.TenantID, f.ID, f.ApplicationID, f.LinkID, f.GrantID, f.Provider, f.Providers, f.ExpectedEmail, f.LoginHint, f.ScopesRequested, f.Capabilities,
-		f.RedirectURI, f.Platform, f.ClientState, f.Challenge, f.ChallengeMethod, f.Offline, f.Prompt, f.BrowserHash, f.CreatedAt, f.ExpiresAt, f.Address, f.UserAgent).Error)
+		f.RedirectURI, f.Platform, f.ClientState, f.Challenge, f.ChallengeMethod, f.Offline, f.Prompt, f.BrowserHash, f.CreatedAt, f.ExpiresAt, f.Address, f.UserAgent, f.CredentialID).Error)
 }
 
 // ConnectFlow reads one flow.
@@ -58,10 +58,10 @@ func (t *Tx) BindConnectFlow(tenant models.TenantID, id models.FlowID, browser [
 		browser, tenant, id, browser, at))
 }
 
-// LeaveConnectFlow notes the provider chosen, what is asked of it, and the state under which the answer must come back.
-func (t *Tx) LeaveConnectFlow(tenant models.TenantID, id models.FlowID, provider, hint string, scopes models.Strings, state []byte) error {
-	return changed(t.db.Exec(`UPDATE connect_flows SET provider = ?, login_hint = ?, scopes_requested = ?, state_hash = ? WHERE tenant_id = ? AND id = ? AND spent_at IS NULL`,
-		provider, hint, scopes, state, tenant, id))
+// LeaveConnectFlow notes the provider chosen, the app there, what is asked of it, and the state under which the answer must come back.
+func (t *Tx) LeaveConnectFlow(tenant models.TenantID, id models.FlowID, provider string, credential *models.CredentialID, hint string, scopes models.Strings, state []byte) error {
+	return changed(t.db.Exec(`UPDATE connect_flows SET provider = ?, credential_id = ?, login_hint = ?, scopes_requested = ?, state_hash = ? WHERE tenant_id = ? AND id = ? AND spent_at IS NULL`,
+		provider, credential, hint, scopes, state, tenant, id))
 }
 
 // SpendConnectFlow takes the provider's answer, once. ErrNotFound: it was taken, or is past its time.

@@ -127,9 +127,9 @@ func (t *Tx) InsertGrant(g models.Grant) (models.Grant, error) {
 // MarkGrantConnected makes a grant valid with what a consent brought. Its credential number goes up by one.
 func (t *Tx) MarkGrantConnected(g models.Grant, at time.Time) error {
 	return changed(t.db.Exec(`UPDATE grants SET status = 'valid', status_reason = ?, status_detail = '', status_at = ?, revoked_at = NULL, email = ?, name = ?, login = ?,
-		settings = ?, scopes_requested = ?, scopes_granted = ?, state = ?, address = ?, user_agent = ?, credential = credential + 1, refused_at = NULL, updated_at = ?, authenticated_at = ?
+		settings = ?, scopes_requested = ?, scopes_granted = ?, state = ?, address = ?, user_agent = ?, credential = credential + 1, credential_id = ?, refused_at = NULL, updated_at = ?, authenticated_at = ?
 		WHERE tenant_id = ? AND id = ?`,
-		g.StatusReason, at, g.Email, g.Name, g.Login, g.Settings, g.ScopesRequested, g.ScopesGranted, g.State, g.Address, g.UserAgent, at, at, g.TenantID, g.ID))
+		g.StatusReason, at, g.Email, g.Name, g.Login, g.Settings, g.ScopesRequested, g.ScopesGranted, g.State, g.Address, g.UserAgent, g.CredentialID, at, at, g.TenantID, g.ID))
 }
 
 // MarkGrantInvalid records that the provider refuses the grant. ErrNotFound: it was not valid any more, or has a newer credential.
