@@ -114,7 +114,7 @@ func (c *Connector) UpdateFolder(ctx context.Context, a provider.Account, id str
 				return unchanged(err)
 			}
 			if moved.ID != "" {
-				theirs, path = moved.ID, "/me/mailFolders/"+url.PathEscape(moved.ID)
+				path = "/me/mailFolders/" + url.PathEscape(moved.ID)
 			}
 		}
 		out, err = k.shown(path)
