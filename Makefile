@@ -11,7 +11,7 @@ ASSET_SOURCES := package.json package-lock.json $(shell find static views -type 
 GO_SOURCES := go.mod go.sum $(shell find cmd engine handlers migrations models static views web -type f \( -name '*.go' -o -name '*.sql' -o -name '*.yaml' \) -not -name '*_test.go' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test go-test client-test race bench build assets gen fmt lint check setup clean
+.PHONY: help run test go-test client-test race soak bench build assets gen fmt lint check setup clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ client-test: bin/postern ## the upstream SDK as a client
 
 race: $(ASSETS) ## the Go tests under the race detector (needs a C compiler; takes long)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+
+soak: $(ASSETS) ## the fault tests in full: 200 kills, restarts of Postgres, bad networks; seeds are printed (takes half an hour)
+	POSTERN_SOAK=1 $(GO) test -count=1 -v -timeout 120m -run 'TestKill|TestPostgresRestarts|TestBadNetworks' ./engine/webhooks ./handlers/inbound
 
 bench: bin/postern ## the load figures of the README, measured on this machine
 	bin/postern bench

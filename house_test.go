@@ -11,7 +11,7 @@ var everywhere = []string{"engine/secret"}
 
 var (
 	words    = []string{"models", "engine/fault", "engine/email"}
-	tools    = []string{"models/store", "engine/dial", "engine/vault", "engine/sealed", "engine/provider", "engine/spool"}
+	tools    = []string{"models/store", "engine/dial", "engine/vault", "engine/sealed", "engine/provider", "engine/spool", "engine/mailer"}
 	keepers  = []string{"engine/audit", "engine/outbox", "engine/tokens"}
 	deeds    = []string{"engine/access", "engine/applications", "engine/tenants", "engine/grants", "engine/webhooks", "engine/verifications", "engine/mailbox", "engine/ledger", "engine/keys", "engine/evidence"}
 	doors    = []string{"handlers/portal", "handlers/consent", "handlers/v3", "handlers/inbound"}
@@ -37,6 +37,7 @@ func house() []room {
 		{[]string{"models/store/cluster"}, nil, "the private Postgres knows nothing of what is kept in it"},
 		{[]string{"models/store/storetest"}, []string{"models", "models/store", "models/store/cluster", "migrations"}, "a test kit stands on the store alone, so that every test may use it"},
 		{[]string{"engine/dial"}, []string{"engine/fault"}, "the way out is judged by addresses alone: a row or a key in here could bend the judgement"},
+		{[]string{"engine/mailer"}, []string{"engine/fault", "engine/dial"}, "the mailer sends what it is given: it knows no rows, and no customer's mail"},
 		{[]string{"engine/vault"}, []string{"engine/fault"}, "the vault sees keys and bytes; with the store in reach, one slip could write plain text"},
 		{[]string{"engine/spool"}, nil, "a spool holds bytes for the length of a request; whose they are is not its business"},
 		{[]string{"engine/sealed"}, append([]string{"models/store", "engine/vault"}, words...), "sealed values are vault and store put together; what they mean is for those above"},
@@ -103,7 +104,7 @@ func foreigners() []foreign {
 		{"github.com/riverqueue/", nil, []string{"engine", "engine/*", "models/store"}, "a job is put into the caller's transaction by the engine, never by a door"},
 		{"github.com/jackc/pgx/", nil, []string{"models/store", "models/store/*", "engine", "engine/outbox", "cmd/postern"}, "all SQL is in models/store"},
 		{"database/sql", nil, []string{"models/store", "models/store/*", "engine/outbox"}, "all SQL is in models/store; the outbox only hands the caller's transaction to River"},
-		{"github.com/emersion/", nil, []string{"engine/provider", "engine/provider/*", "engine/email"}, "mail protocols are the connectors' business"},
+		{"github.com/emersion/", nil, []string{"engine/provider", "engine/provider/*", "engine/email", "engine/mailer"}, "mail protocols are the connectors' business, and the mailer's for Postern's own mail"},
 		{"github.com/chromedp/", nil, []string{"none"}, "a browser is for tests"},
 		{"testing", nil, []string{"none"}, "package testing is for tests"},
 		{"math/rand", nil, []string{"none"}, "its numbers can be guessed; use crypto/rand"},

@@ -19,6 +19,7 @@ import (
 	"github.com/postern-mail/postern/engine/keys"
 	"github.com/postern-mail/postern/engine/ledger"
 	"github.com/postern-mail/postern/engine/mailbox"
+	"github.com/postern-mail/postern/engine/mailer"
 	"github.com/postern-mail/postern/engine/outbox"
 	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/engine/sealed"
@@ -42,7 +43,10 @@ type Config struct {
 	PlainHTTP    bool
 	Guard        *dial.Guard
 	Providers    *provider.Set
-	Addresses    []string // where deliveries come from
+	Addresses    []string       // where deliveries come from
+	Mail         *mailer.Mailer // nil: Postern mails nobody
+	EventDays    int            // how long events' content is kept; 0: the default
+	DeliveryDays int            // how long deliveries are listed; 0: the default
 	Now          func() time.Time
 	Log          *slog.Logger
 }
@@ -62,6 +66,7 @@ type Engine struct {
 	Verifications *verifications.Service
 	Keys          *keys.Service
 	Vault         *vault.Vault
+	Outbox        *outbox.Keeper
 
 	log *slog.Logger
 }
@@ -120,9 +125,11 @@ func (e *Engine) wire(c Config) (err error) {
 	if seed, err = derive(c.Installation.Secret, "webhook signatures"); err != nil {
 		return err
 	}
+	out.Digest = digest
+	e.Outbox = out
 	e.Webhooks = webhooks.New(webhooks.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Outbox: out, Guard: c.Guard, DigestKey: digest,
 		SigningKey: ed25519.NewKeyFromSeed(seed), Addresses: c.Addresses,
-		AddressesAt: c.Now(), PlainHTTP: c.PlainHTTP, Now: c.Now, Logger: c.Log})
+		AddressesAt: c.Now(), PlainHTTP: c.PlainHTTP, Mail: c.Mail, BaseURL: base, PayloadDays: c.EventDays, LogDays: c.DeliveryDays, Now: c.Now, Logger: c.Log})
 	e.Verifications = verifications.New(verifications.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Guard: c.Guard, DigestKey: digest, Now: c.Now, Logger: c.Log})
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
-	"github.com/postern-mail/postern/engine/webhooks"
 	"github.com/postern-mail/postern/models/store"
 )
 
@@ -21,7 +20,7 @@ const workersEnd = 20 * time.Second
 // stuck is how long a job may be in hand before another process takes it: its own was killed. Every job ends, or times out, well before.
 const stuck = 3 * time.Minute
 
-// Run does the jobs and sequences the audit until ctx ends, then lets those in hand finish. Several processes may run on one database: each job is done by one.
+// Run does the jobs, sends events and sequences the audit until ctx ends, then lets those in hand finish. Several processes may run on one database: each job is done by one.
 func (e *Engine) Run(ctx context.Context) error {
 	workers := river.NewWorkers()
 	e.Grants.Workers(workers)
@@ -30,8 +29,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.Keys.Workers(workers)
 	client, err := river.NewClient(riverpgxv5.New(e.Store.Jobs()), &river.Config{
 		RescueStuckJobsAfter: stuck,
-		Schema:               store.JobsSchema, Workers: workers, Logger: slog.New(warnings{e.log.Handler()}), PeriodicJobs: slices.Concat(e.Verifications.Periodic(), e.Keys.Periodic()), FetchCooldown: 10 * time.Millisecond,
-		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 20}, webhooks.Queue: {MaxWorkers: 50}},
+		Schema:               store.JobsSchema, Workers: workers, Logger: slog.New(warnings{e.log.Handler()}), PeriodicJobs: slices.Concat(e.Verifications.Periodic(), e.Webhooks.Periodic(), e.Keys.Periodic()), FetchCooldown: 10 * time.Millisecond,
+		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 20}},
 	})
 	if err != nil {
 		return fmt.Errorf("make the workers: %w", err)
@@ -39,10 +38,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start the workers: %w", err)
 	}
-	var ledger sync.WaitGroup
-	ledger.Go(func() { e.Ledger.Run(ctx) })
+	var beside, sending sync.WaitGroup
+	beside.Go(func() { e.Ledger.Run(ctx) })
+	sending.Go(func() { e.Webhooks.Send(ctx) })
 	e.AuditLog.Sequence(ctx)
-	ledger.Wait()
+	beside.Wait()
+	defer sending.Wait() // the calls under way end while the jobs do
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), workersEnd)
 	defer cancel()
 	if err := client.Stop(ending); err != nil {

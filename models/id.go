@@ -35,6 +35,7 @@ type (
 	eventNoun        struct{}
 	deliveryNoun     struct{}
 	attemptNoun      struct{}
+	replayNoun       struct{}
 	endpointNoun     struct{}
 	verificationNoun struct{}
 	auditNoun        struct{}
@@ -68,6 +69,7 @@ type (
 	EventID         = ID[eventNoun]
 	DeliveryID      = ID[deliveryNoun]
 	AttemptID       = ID[attemptNoun]
+	ReplayID        = ID[replayNoun]
 	EndpointID      = ID[endpointNoun]
 	VerificationID  = ID[verificationNoun]
 	AuditID         = ID[auditNoun]
@@ -96,6 +98,16 @@ func NewID[I ~[16]byte](at time.Time) I {
 	_, _ = rand.Read(b[6:]) // crypto/rand.Read never fails; it ends the process instead
 	b[6] = b[6]&0x0f | 0x70
 	b[8] = b[8]&0x3f | 0x80
+	return I(b)
+}
+
+// FloorID is the least id that NewID makes at that time or later: ids below it are older. It names no row.
+func FloorID[I ~[16]byte](at time.Time) I {
+	var b [16]byte
+	ms := uint64(at.UnixMilli())
+	for i := range 6 {
+		b[i] = byte(ms >> (40 - 8*i))
+	}
 	return I(b)
 }
 

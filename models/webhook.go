@@ -30,6 +30,7 @@ type Webhook struct {
 	OverlapSeconds     int           `gorm:"column:overlap_seconds"` // of a rotation through the API; 0: the old secret ends at once
 	CreatedAt          time.Time     `gorm:"column:created_at"`
 	UpdatedAt          time.Time     `gorm:"column:updated_at"`
+	DeletedAt          *time.Time    `gorm:"column:deleted_at"` // nothing is found or sent any more; what it leaves is removed in pieces
 }
 
 // TableName names the table.
@@ -66,6 +67,7 @@ type Event struct {
 	Type          string        `gorm:"column:type"`
 	Source        string        `gorm:"column:source"`
 	OccurredAt    time.Time     `gorm:"column:occurred_at"`
+	Digest        []byte        `gorm:"column:digest"` // keyed, of the payload; what is left when that is destroyed
 }
 
 // TableName names the table.
@@ -107,3 +109,21 @@ type Attempt struct {
 
 // TableName names the table.
 func (Attempt) TableName() string { return "attempts" }
+
+// Replay is the sending again of all that was given up since a time.
+type Replay struct {
+	ApplicationID ApplicationID `gorm:"column:application_id;primaryKey"`
+	ID            ReplayID      `gorm:"column:id;primaryKey"`
+	WebhookID     WebhookID     `gorm:"column:webhook_id"`
+	Which         string        `gorm:"column:which"` // failed, never_attempted
+	Since         time.Time     `gorm:"column:since"`
+	Actor         string        `gorm:"column:actor"` // who asked, for people
+	Total         int           `gorm:"column:total"`
+	Done          int           `gorm:"column:done"` // put in line so far
+	CreatedAt     time.Time     `gorm:"column:created_at"`
+	FinishedAt    *time.Time    `gorm:"column:finished_at"`
+	Stopped       string        `gorm:"column:stopped"` // why it ended early, in words
+}
+
+// TableName names the table.
+func (Replay) TableName() string { return "replays" }

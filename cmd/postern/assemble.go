@@ -17,6 +17,7 @@ import (
 
 	"github.com/postern-mail/postern/engine"
 	"github.com/postern-mail/postern/engine/dial"
+	"github.com/postern-mail/postern/engine/mailer"
 	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/engine/provider/ews"
 	"github.com/postern-mail/postern/engine/provider/gmail"
@@ -132,8 +133,14 @@ func assemble(ctx context.Context, c *config, dsn string, kek vault.KEK, x extra
 		connectors = append(connectors, x.connectors(guard)...)
 	}
 	set := provider.NewSet(guard, connectors...)
+	var post *mailer.Mailer
+	if !c.SMTPURL.Empty() {
+		if post, err = mailer.New(mailer.Config{URL: c.SMTPURL, From: c.MailFrom, Guard: guard, Now: time.Now}); err != nil {
+			return nil, err
+		}
+	}
 	e, err := engine.New(ctx, engine.Config{DSN: dsn, Installation: installation, KEK: kek, KEKSource: x.keySource, BaseURL: c.URL, Company: c.Company, Demo: x.demo, PlainHTTP: x.demo || c.URL.Scheme == "http",
-		Guard: guard, Providers: set, Addresses: c.EgressAddresses, Now: time.Now, Log: log})
+		Guard: guard, Providers: set, Addresses: c.EgressAddresses, Mail: post, EventDays: c.EventDays, DeliveryDays: c.DeliveryDays, Now: time.Now, Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,8 @@ type config struct {
 	EgressAllow     []netip.Prefix
 	EgressRoots     *x509.CertPool // the system's and further ones; nil: the system's
 	EgressAddresses []string       // canonical IP addresses
+	EventDays       int
+	DeliveryDays    int
 	LogLevel        slog.Level
 	LogFormat       string // json or text
 	AutoMigrate     bool

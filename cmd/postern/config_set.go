@@ -257,3 +257,14 @@ func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.Unmap().IsLoopback()
 }
+
+func setDays(least, most int, field func(*config) *int) func(*config, string) error {
+	return func(c *config, value string) error {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < least || n > most {
+			return invalid{"is no number of days that fits", fmt.Sprintf("write a whole number from %d to %d", least, most)}
+		}
+		*field(c) = n
+		return nil
+	}
+}

@@ -42,6 +42,10 @@ func (g *Guard) HTTPClient(p Purpose, timeout time.Duration) *http.Client {
 			MaxIdleConnsPerHost:    4,
 			IdleConnTimeout:        60 * time.Second,
 		}}
+		if p == Webhook {
+			// Up to 128 calls are under way to one receiver, and a new connection for each would cost more than the call.
+			t.next.MaxIdleConns, t.next.MaxIdleConnsPerHost = 2000, 128
+		}
 		g.transports[p] = t
 	}
 	return &http.Client{

@@ -255,7 +255,6 @@ func (w *world) work() {
 	w.t.Helper()
 	workers := river.NewWorkers()
 	w.grants.Workers(workers)
-	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[outbox.FanOut]) error { return nil }))
 	client, err := river.NewClient(riverpgxv5.New(w.db.Jobs()), &river.Config{Schema: store.JobsSchema, Workers: workers, Logger: slog.New(slog.DiscardHandler), FetchCooldown: 5 * time.Millisecond,
 		FetchPollInterval: 20 * time.Millisecond, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 5}}})
 	w.must(err)

@@ -27,17 +27,13 @@ type Event struct {
 	Object      any
 }
 
-// FanOut is the job that makes a delivery of an event for each webhook that wants it.
-type FanOut struct {
-	Tenant models.TenantID `json:"tenant"`
-	Event  models.EventID  `json:"event"`
-}
-
-// Kind names the job.
-func (FanOut) Kind() string { return "fan_out" }
-
 // Keeper writes events and jobs. It is safe for concurrent use.
 type Keeper struct {
+	// Digest keys what stays of a payload when it is destroyed; nil: nothing stays. Waking is called when an event was written, before it is
+	// committed: a hint for the sender of this process to look soon. Both are set before the first use.
+	Digest []byte
+	Waking func()
+
 	safe  *sealed.Safe
 	now   func() time.Time
 	river *river.Client[*sql.Tx]
@@ -52,25 +48,50 @@ func New(safe *sealed.Safe, now func() time.Time) (*Keeper, error) {
 	return &Keeper{safe: safe, now: now, river: client}, nil
 }
 
-// Event writes the event, its sealed payload and the job that fans it out, in the caller's transaction.
+// Event writes the event, its sealed payload and its place in the senders' queue, in the caller's transaction.
 func (k *Keeper) Event(ctx context.Context, tx *store.Tx, e Event) (models.EventID, error) {
-	at := k.now().UTC()
-	row := models.Event{TenantID: e.Tenant, ID: models.NewID[models.EventID](at), ApplicationID: e.Application, Type: e.Type, Source: e.Source, OccurredAt: at}
-	if !e.Grant.IsZero() {
-		row.GrantID = &e.Grant
-	}
-	payload, err := json.Marshal(e.Object)
+	ids, err := k.Events(ctx, tx, []Event{e})
 	if err != nil {
-		return row.ID, fmt.Errorf("write the payload of %s: %w", e.Type, err)
+		return models.EventID{}, err
 	}
-	if err := tx.InsertEvent(row); err != nil {
-		return row.ID, fmt.Errorf("write the event %s: %w", e.Type, err)
+	return ids[0], nil
+}
+
+// Events is Event for many at once, in the same few statements. All are of one tenant.
+func (k *Keeper) Events(ctx context.Context, tx *store.Tx, list []Event) ([]models.EventID, error) {
+	if len(list) == 0 {
+		return nil, nil
 	}
-	owner := sealed.Owner{Kind: sealed.EventOwner, ID: row.ID.String()}
-	if err := k.safe.Put(ctx, tx, e.Tenant, owner, "payload", secret.New(string(payload))); err != nil {
-		return row.ID, err
+	at, n, tenant := k.now().UTC(), len(list), list[0].Tenant
+	ids, owners, rows, payloads := make([]models.EventID, n), make([]string, n), make([]models.Event, n), make([]secret.Text, n)
+	for i, e := range list {
+		if e.Tenant != tenant {
+			return nil, fmt.Errorf("events of two tenants cannot be written together")
+		}
+		payload, err := json.Marshal(e.Object)
+		if err != nil {
+			return nil, fmt.Errorf("write the payload of %s: %w", e.Type, err)
+		}
+		ids[i] = models.NewID[models.EventID](at)
+		rows[i] = models.Event{TenantID: tenant, ID: ids[i], ApplicationID: e.Application, Type: e.Type, Source: e.Source, OccurredAt: at}
+		if !e.Grant.IsZero() {
+			rows[i].GrantID = &list[i].Grant
+		}
+		if k.Digest != nil {
+			rows[i].Digest = models.BodyDigest(k.Digest, payload)
+		}
+		owners[i], payloads[i] = ids[i].String(), secret.New(string(payload))
 	}
-	return row.ID, k.Job(ctx, tx, FanOut{Tenant: e.Tenant, Event: row.ID}, nil)
+	if err := k.safe.PutNew(ctx, tx, tenant, sealed.EventOwner, "payload", owners, payloads); err != nil {
+		return nil, err
+	}
+	if err := tx.InsertEvents(ctx, rows); err != nil {
+		return nil, fmt.Errorf("write %d events, the first %s: %w", n, list[0].Type, err)
+	}
+	if k.Waking != nil {
+		k.Waking()
+	}
+	return ids, nil
 }
 
 // Job enqueues work in the caller's transaction: it exists exactly if the change does. args must hold ids and nothing else.

@@ -98,17 +98,18 @@ func (s *Service) Replay(ctx context.Context, actor models.Actor, webhook models
 			return fmt.Errorf("replay delivery %s: %w", id, err)
 		}
 		out = d
-		return errors.Join(
-			s.outbox.Job(ctx, tx, Deliver{d.ApplicationID, d.ID, d.Attempts + 1}, nil),
-			s.audit.Append(ctx, tx, actor, entry("webhook.replay", w, map[string]string{"delivery": id.String(), "event": d.EventID.String(), "event_type": d.EventType})),
-		)
+		return s.audit.Append(ctx, tx, actor, entry("webhook.replay", w, map[string]string{"delivery": id.String(), "event": d.EventID.String(), "event_type": d.EventType}))
 	})
+	s.wake()
 	return out, err
 }
 
 // kept says whether the event's content is still there.
 func (s *Service) kept(ctx context.Context, tenant models.TenantID, event models.EventID) error {
-	_, _, err := s.event(ctx, tenant, event)
+	err := s.store.InTenant(ctx, tenant, func(tx *store.Tx) error {
+		_, err := s.safe.Open(ctx, tx, tenant, sealed.Owner{Kind: sealed.EventOwner, ID: event.String()}, "payload")
+		return err
+	})
 	if errors.Is(err, sealed.ErrAbsent) || errors.Is(err, store.ErrNotFound) || fault.KindOf(err) == fault.Gone {
 		return errSpent.Because(err)
 	}
@@ -135,10 +136,8 @@ func (s *Service) Test(ctx context.Context, actor models.Actor, id models.Webhoo
 		if _, err := tx.InsertDelivery(d); err != nil {
 			return fmt.Errorf("add a test delivery: %w", err)
 		}
-		return errors.Join(
-			s.outbox.Job(ctx, tx, Deliver{d.ApplicationID, d.ID, 1}, nil),
-			s.audit.Append(ctx, tx, actor, entry("webhook.test", w, map[string]string{"event_type": trigger, "delivery": d.ID.String()})),
-		)
+		return s.audit.Append(ctx, tx, actor, entry("webhook.test", w, map[string]string{"event_type": trigger, "delivery": d.ID.String()}))
 	})
+	s.wake()
 	return d, err
 }

@@ -56,6 +56,29 @@ func newEnvelope(e models.Event, attempt int, object []byte) envelope {
 	return out
 }
 
+// mostEnvelope is the size, uncompressed, from which the v3 API leaves a message's body out.
+const mostEnvelope = 1_000_000
+
+// truncated takes the body out of a message that is too large, and says so in the event's type; the receiver fetches the message by its id. Other events have
+// nothing that could be left out, and are sent whole.
+func truncated(eventType string, object json.RawMessage) (string, json.RawMessage) {
+	switch subscription(eventType) {
+	case "message.created", "message.updated", "message.created.cleaned":
+	default:
+		return eventType, object
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(object, &fields); err != nil || fields["body"] == nil {
+		return eventType, object
+	}
+	delete(fields, "body")
+	shorter, err := json.Marshal(fields)
+	if err != nil {
+		return eventType, object
+	}
+	return eventType + ".truncated", shorter
+}
+
 // grantBeside says whether the v3 envelope names the grant beside the object. It does where the object is a report on a message; elsewhere
 // the grant is inside the object.
 func grantBeside(eventType string) bool {

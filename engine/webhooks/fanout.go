@@ -2,83 +2,76 @@ package webhooks
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"time"
 
-	"github.com/riverqueue/river"
-
-	"github.com/postern-mail/postern/engine/outbox"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
 )
 
-// Deliver is the job of one attempt. Number tells a job whose attempt was recorded already, by this process before it died or by
-// another, from one that is still to be done.
-type Deliver struct {
-	Application models.ApplicationID `json:"application"`
-	Delivery    models.DeliveryID    `json:"delivery"`
-	Number      int                  `json:"number"`
-}
+// fanBatch is how many events are fanned out in one transaction.
+const fanBatch = 500
 
-// Kind names the job.
-func (Deliver) Kind() string { return "deliver" }
-
-// InsertOpts puts deliveries in their own queue. The job's attempts count only failures of ours, such as a key that cannot be reached: they must
-// not use up a delivery.
-func (Deliver) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: Queue, MaxAttempts: 1000}
-}
-
-type fanOutWorker struct {
-	river.WorkerDefaults[outbox.FanOut]
-	service *Service
-}
-
-// NextRetry is soon: what fails here is the database, not a receiver.
-func (w *fanOutWorker) NextRetry(job *river.Job[outbox.FanOut]) time.Time {
-	return w.service.soon(job.Attempt)
-}
-
-// Work makes one delivery of the event for each webhook that wants it, and their first jobs, in one transaction. Running it twice adds nothing.
-func (w *fanOutWorker) Work(ctx context.Context, job *river.Job[outbox.FanOut]) error {
-	s := w.service
-	var event models.Event
-	err := s.store.InTenant(ctx, job.Args.Tenant, func(tx *store.Tx) (err error) {
-		event, err = tx.Event(job.Args.Tenant, job.Args.Event)
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return nil // its tenant was offboarded
-	}
-	if err != nil {
-		return fmt.Errorf("read event %s: %w", job.Args.Event, err)
-	}
-	return s.store.InApplication(ctx, event.ApplicationID, func(tx *store.Tx) error {
-		hooks, err := tx.WebhooksForEvent(event.ApplicationID, event.TenantID, subscription(event.Type))
-		if err != nil {
-			return fmt.Errorf("find the webhooks for event %s: %w", event.ID, err)
+// fanOut takes committed events out of the queue and makes one delivery of each for each webhook that wants it, in one transaction. It says how many events
+// there were and which webhooks have something to send. Several processes may do this at once.
+func (s *Service) fanOut(ctx context.Context) (int, []store.DueWebhook, error) {
+	count := 0
+	var touched []store.DueWebhook
+	err := s.store.OnPlatform(ctx, "fan events out to the webhooks of their applications", func(tx *store.Tx) error {
+		touched = nil
+		events, err := tx.TakeEvents(fanBatch)
+		count = len(events)
+		if err != nil || count == 0 {
+			return err
 		}
-		at := s.now()
-		for _, hook := range hooks {
-			d := models.Delivery{ApplicationID: event.ApplicationID, ID: models.NewID[models.DeliveryID](at), WebhookID: hook.ID, TenantID: &event.TenantID,
-				EventID: event.ID, EventType: event.Type, Status: waiting, NextAttemptAt: &at, CreatedAt: at}
-			added, err := tx.InsertDelivery(d)
-			if err != nil {
-				return fmt.Errorf("add a delivery of event %s: %w", event.ID, err)
+		hooks, err := tx.SendingWebhooks(applicationsOf(events))
+		if err != nil {
+			return fmt.Errorf("find the webhooks for %d events: %w", count, err)
+		}
+		deliveries := fan(events, hooks, s.now())
+		if len(deliveries) == 0 {
+			return nil
+		}
+		seen := map[models.WebhookID]bool{}
+		for _, d := range deliveries {
+			if !seen[d.WebhookID] {
+				seen[d.WebhookID] = true
+				touched = append(touched, store.DueWebhook{Application: d.ApplicationID, Webhook: d.WebhookID})
 			}
-			if !added {
+		}
+		return tx.InsertDeliveries(ctx, deliveries)
+	})
+	if err != nil {
+		return 0, nil, fmt.Errorf("fan out: %w", err)
+	}
+	return count, touched, nil
+}
+
+func applicationsOf(events []models.Event) []models.ApplicationID {
+	var out []models.ApplicationID
+	for _, e := range events {
+		if !slices.Contains(out, e.ApplicationID) {
+			out = append(out, e.ApplicationID)
+		}
+	}
+	return out
+}
+
+// fan says what goes where: an event goes to each webhook of its application that wants its type and is not another tenant's.
+func fan(events []models.Event, hooks []models.Webhook, at time.Time) []models.Delivery {
+	var out []models.Delivery
+
+	for i := range events {
+		e := &events[i]
+		trigger := subscription(e.Type)
+		for _, hook := range hooks {
+			if hook.ApplicationID != e.ApplicationID || hook.TenantID != nil && *hook.TenantID != e.TenantID || !slices.Contains(hook.TriggerTypes, trigger) {
 				continue
 			}
-			if err := s.outbox.Job(ctx, tx, Deliver{d.ApplicationID, d.ID, 1}, nil); err != nil {
-				return err
-			}
+			out = append(out, models.Delivery{ApplicationID: e.ApplicationID, ID: models.NewID[models.DeliveryID](at), WebhookID: hook.ID, TenantID: &e.TenantID,
+				EventID: e.ID, EventType: e.Type, Status: waiting, NextAttemptAt: &at, CreatedAt: at})
 		}
-		return nil
-	})
-}
-
-// soon is when a job that failed on our side is tried again: 1 s, 2 s, 4 s ... up to ten minutes.
-func (s *Service) soon(attempt int) time.Time {
-	return s.now().Add(min(time.Second<<min(max(attempt-1, 0), 10), 10*time.Minute))
+	}
+	return out
 }

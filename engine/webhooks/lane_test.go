@@ -3,42 +3,25 @@ package webhooks
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-
-	"github.com/postern-mail/postern/models"
-	"github.com/postern-mail/postern/models/store"
 )
 
-// run starts the workers in this process.
-func (w *world) run(deliveries int) {
+// run sends in this process until the test ends.
+func (w *world) run() {
 	w.t.Helper()
-	workers := river.NewWorkers()
-	w.Workers(workers)
-	client, err := river.NewClient(riverpgxv5.New(w.Jobs()), &river.Config{Schema: store.JobsSchema, Workers: workers, Logger: slog.New(slog.DiscardHandler),
-		FetchPollInterval: 50 * time.Millisecond, FetchCooldown: 5 * time.Millisecond,
-		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}, Queue: {MaxWorkers: deliveries}}})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if err := client.Start(context.Background()); err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		_ = client.StopAndCancel(ctx)
-	})
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		w.Send(ctx)
+	}()
+	w.t.Cleanup(func() { cancel(); <-over })
 }
 
-// TestASlowReceiverHoldsUpNobody: one receiver never answers, another does. With fewer workers than the silent one has events, all events of the
+// TestASlowReceiverHoldsUpNobody: one receiver never answers, another does. All events of the
 // other arrive long before the first call to the silent one is given up.
 func TestASlowReceiverHoldsUpNobody(t *testing.T) {
 	w := newWorld(t)
@@ -65,7 +48,7 @@ func TestASlowReceiverHoldsUpNobody(t *testing.T) {
 		w.happen(w.a, "grant.created", map[string]string{"grant_id": "g"})
 	}
 	start := time.Now()
-	w.run(coldCalls + 4)
+	w.run()
 	for len(prompt.calls()) < events {
 		if time.Since(start) > answerTimeout-3*time.Second {
 			t.Fatalf("%d of %d events arrived at the prompt receiver while the other was silent", len(prompt.calls()), events)
@@ -84,54 +67,31 @@ func TestASlowReceiverHoldsUpNobody(t *testing.T) {
 	}
 }
 
-func TestLanes(t *testing.T) {
-	ctx, l, at := context.Background(), &lanes{}, time.Now()
-	now := func() time.Time { return at }
-	id := models.NewID[models.WebhookID](at)
-	enter := func(want int, what string) {
+func TestPace(t *testing.T) {
+	at := time.Now()
+	p := &pace{}
+	room := func(want int, what string) {
 		t.Helper()
-		got := 0
-		for l.enter(ctx, id, now) {
-			if got++; got > want {
-				break
-			}
-		}
-		if got != want {
+		if got := p.room(at); got != want {
 			t.Errorf("%s: %d calls at once, want %d", what, got, want)
 		}
 	}
-	leave := func(n int, a answer) {
+	after := func(n int, a answer) {
 		for range n {
-			l.leave(id, a, at)
+			p.after(a, at)
 		}
 	}
-	enter(coldCalls, "before any answer")
-	leave(coldCalls, answer{latency: answerTimeout})
-	enter(brokenCalls, "after failures")
-	leave(1, answer{status: 200, latency: 2 * time.Second})
-	enter(coldCalls-1, "after a slow success")
-	leave(coldCalls, answer{status: 200})
-	var wg sync.WaitGroup
-	for range 100 {
-		wg.Go(func() {
-			if !l.enter(ctx, id, now) {
-				t.Error("a receiver that answers has no room")
-			}
-		})
-	}
-	wg.Wait()
+	room(coldCalls, "before any answer")
+	after(brokenAfter, answer{latency: answerTimeout})
+	room(brokenCalls, "after failures")
+	after(1, answer{status: 200, latency: 2 * time.Second})
+	room(coldCalls, "after a slow success")
+	after(20, answer{status: 200})
+	room(coldCalls+20, "after quick ones")
+	after(500, answer{status: 200})
+	room(mostCalls, "after many")
+	after(1, answer{status: 429})
+	room(mostCalls/2, "after it asked for less")
 	at = at.Add(warmFor)
-	leave(100, answer{status: 200, latency: 2 * time.Second})
-	if len(l.of) != 0 {
-		t.Error("a receiver of which nothing is known is remembered")
-	}
-	// Whoever waits is let in when a call ends.
-	enter(coldCalls, "again")
-	entered := make(chan bool)
-	go func() { entered <- l.enter(ctx, id, now) }()
-	time.Sleep(laneWait / 5)
-	leave(1, answer{status: 200, latency: 2 * time.Second})
-	if !<-entered {
-		t.Error("nobody was let in after a call had ended")
-	}
+	room(coldCalls, "after silence")
 }

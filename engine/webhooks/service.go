@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -19,14 +20,12 @@ import (
 	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/dial"
 	"github.com/postern-mail/postern/engine/fault"
+	"github.com/postern-mail/postern/engine/mailer"
 	"github.com/postern-mail/postern/engine/outbox"
 	"github.com/postern-mail/postern/engine/sealed"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
 )
-
-// Queue is the job queue of deliveries. It is apart from the others, so that slow receivers hold up nothing but deliveries.
-const Queue = "webhooks"
 
 const (
 	answerTimeout    = 15 * time.Second // a receiver's whole answer
@@ -49,6 +48,11 @@ type Config struct {
 	PlainHTTP   bool               // take http:// URLs too; the guard still lets them only to addresses that the operator opened
 	Now         func() time.Time
 	Logger      *slog.Logger
+	Hold        time.Duration  // how long a webhook stays a dead process's; 0: 10 s
+	Mail        *mailer.Mailer // nil: nobody is told by mail
+	BaseURL     string         // of the portal, for links in mails
+	PayloadDays int            // how long an event's content is kept sealed; 0: 14
+	LogDays     int            // how long deliveries are listed; 0: 90
 }
 
 // Service is the deeds on webhooks. It is safe for concurrent use.
@@ -65,9 +69,16 @@ type Service struct {
 	since     time.Time
 	plain     bool
 	clock     func() time.Time
+	real      func() time.Time // the machine's, for leases, pauses and how long something took to come back
 	log       *slog.Logger
 	jitter    func() float64 // in [0, 1)
-	lanes     lanes
+	hold      time.Duration
+	waking    chan struct{}
+
+	payloadDays, logDays int
+
+	mail    *mailer.Mailer
+	baseURL string
 
 	mu    sync.Mutex
 	tests map[string][]time.Time // application to its latest test calls
@@ -75,18 +86,24 @@ type Service struct {
 
 // New makes the service. It starts no work.
 func New(c Config) *Service {
-	return &Service{
+	s := &Service{
 		store: c.Store, safe: c.Safe, audit: c.Audit, outbox: c.Outbox,
 		client: c.Guard.HTTPClient(dial.Webhook, answerTimeout), prober: c.Guard.HTTPClient(dial.Webhook, challengeTimeout),
 		digestKey: c.DigestKey, signing: c.SigningKey, addresses: c.Addresses, since: c.AddressesAt, plain: c.PlainHTTP,
-		clock: c.Now, log: c.Logger, jitter: fraction, tests: map[string][]time.Time{},
+		clock: c.Now, real: time.Now, log: c.Logger, jitter: fraction, tests: map[string][]time.Time{},
+		hold: cmp.Or(c.Hold, laneHold), waking: make(chan struct{}, 1),
+		mail: c.Mail, baseURL: c.BaseURL, payloadDays: cmp.Or(c.PayloadDays, DefaultPayloadDays), logDays: cmp.Or(c.LogDays, DefaultLogDays),
 	}
+	c.Outbox.Waking = s.wake
+	return s
 }
 
-// Workers registers the jobs: fan-out, delivery, and destroying what secrets leave behind.
+// Workers registers the jobs: destroying and removing what is over. Sending is no job; see Send.
 func (s *Service) Workers(w *river.Workers) {
-	river.AddWorker(w, &fanOutWorker{service: s})
-	river.AddWorker(w, &deliverWorker{service: s})
+	river.AddWorker(w, &removeWorker{service: s})
+	river.AddWorker(w, &pruneWorker{service: s})
+	river.AddWorker(w, &replayWorker{service: s})
+	river.AddWorker(w, &noticeWorker{service: s})
 	river.AddWorker(w, &destroyWorker{service: s})
 }
 
@@ -94,6 +111,9 @@ func (s *Service) Workers(w *river.Workers) {
 func (s *Service) IPAddresses() ([]string, time.Time) {
 	return append([]string{}, s.addresses...), s.since
 }
+
+// ago is how long ago that was, by the machine's clock.
+func (s *Service) ago(t time.Time) time.Duration { return s.real().Sub(t) }
 
 // now is the time as the database keeps it, so that what is written and what is read back compare equal.
 func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }

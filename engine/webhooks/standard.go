@@ -90,17 +90,34 @@ var errNoPublicKey = fault.New(fault.NotFound, "webhook_public_key_absent", "Thi
 // PublicKey is the key with which a receiver verifies the v1a signatures of this webhook, as whpk_ and base64. It is no secret.
 func (s *Service) PublicKey(ctx context.Context, actor models.Actor, id models.WebhookID) (string, error) {
 	text := ""
-	err := s.look(ctx, actor, id, func(_ *store.Tx, w models.Webhook) error {
-		if !w.Standard || s.signing == nil {
-			return errNoPublicKey
-		}
-		key, err := s.pair(w.ID)
-		if err != nil {
-			return err
-		}
-		public, _ := key.Public().(ed25519.PublicKey)
-		text = publicPrefix + base64.StdEncoding.EncodeToString(public)
-		return nil
+	err := s.look(ctx, actor, id, func(_ *store.Tx, w models.Webhook) (err error) {
+		text, err = s.publicKey(w)
+		return err
 	})
 	return text, err
+}
+
+// PublishedKey is PublicKey for anybody who knows the webhook's id.
+func (s *Service) PublishedKey(ctx context.Context, id models.WebhookID) (string, error) {
+	text := ""
+	err := s.store.OnPlatform(ctx, "publish a webhook's public key", func(tx *store.Tx) error {
+		w, err := tx.WebhookOnPlatform(id)
+		if err == nil {
+			text, err = s.publicKey(w)
+		}
+		return err
+	})
+	return text, err
+}
+
+func (s *Service) publicKey(w models.Webhook) (string, error) {
+	if !w.Standard || s.signing == nil {
+		return "", errNoPublicKey
+	}
+	key, err := s.pair(w.ID)
+	if err != nil {
+		return "", err
+	}
+	public, _ := key.Public().(ed25519.PublicKey)
+	return publicPrefix + base64.StdEncoding.EncodeToString(public), nil
 }

@@ -138,7 +138,8 @@ func differences(a, b models.Webhook) []string {
 	return out
 }
 
-// Delete removes a webhook with its deliveries. Its secrets' sealed values are destroyed by a job of the same transaction.
+// Delete makes a webhook vanish, now: nothing more is sent, and nobody finds it. Jobs of the same transaction destroy its secrets' sealed values and remove, in
+// pieces, what may be millions of deliveries.
 func (s *Service) Delete(ctx context.Context, actor models.Actor, id models.WebhookID) error {
 	return s.within(ctx, actor, id, func(tx *store.Tx, w models.Webhook) error {
 		if w.SelfCheck {
@@ -152,11 +153,12 @@ func (s *Service) Delete(ctx context.Context, actor models.Actor, id models.Webh
 		for i, row := range secrets {
 			ids[i] = row.ID
 		}
-		if err := tx.DeleteWebhook(w.ApplicationID, w.ID); err != nil {
+		if err := tx.MarkWebhookDeleted(w.ApplicationID, w.ID, s.now()); err != nil {
 			return fmt.Errorf("delete webhook %s: %w", id, err)
 		}
 		return errors.Join(
 			s.outbox.Job(ctx, tx, destroySecrets{Secrets: ids}, nil),
+			s.outbox.Job(ctx, tx, removeWebhook{Application: w.ApplicationID, Webhook: w.ID}, nil),
 			s.audit.Append(ctx, tx, actor, entry("webhook.delete", w, nil)),
 		)
 	})

@@ -60,9 +60,14 @@ func (c *clock) turn(d time.Duration) {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldOn(t, storetest.New(t, nil))
+}
+
+// newWorldOn makes the world in a database of the test's choice.
+func newWorldOn(t *testing.T, db *storetest.Database) *world {
+	t.Helper()
 	ctx := context.Background()
 	c := &clock{at: time.Now().UTC()}
-	db := storetest.New(t, nil)
 	keyFile := filepath.Join(t.TempDir(), "key")
 	kek, err := vault.CreateFileKEK(keyFile)
 	if err != nil {
@@ -128,8 +133,33 @@ func (w *world) happen(tenant models.TenantID, kind string, object any) models.E
 	return id
 }
 
-// work runs every job that is due by the test's clock, jobs that those jobs enqueue included, and says how many there were.
+// work runs every job that is due by the test's clock, fans out, and sends what is due, until there is nothing left. It says how many jobs and attempts there were.
 func (w *world) work() int {
+	w.t.Helper()
+	ctx, done := context.Background(), 0
+	for {
+		jobs := w.jobs()
+		done += jobs
+		n, _, err := w.fanOut(ctx)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		due, err := w.Service.due(ctx)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, hook := range due {
+			l := w.newLane(hook, 0)
+			l.run(ctx)
+			done += l.handled
+		}
+		if n == 0 && len(due) == 0 && jobs == 0 {
+			return done
+		}
+	}
+}
+
+func (w *world) jobs() int {
 	w.t.Helper()
 	ctx, done := context.Background(), 0
 	for {
@@ -146,12 +176,14 @@ func (w *world) work() int {
 		}
 		done++
 		switch kind {
-		case "fan_out":
-			err = (&fanOutWorker{service: w.Service}).Work(ctx, job[outbox.FanOut](w.t, args))
-		case "deliver":
-			err = (&deliverWorker{service: w.Service}).Work(ctx, job[Deliver](w.t, args))
 		case "destroy_webhook_secrets":
 			err = (&destroyWorker{service: w.Service}).Work(ctx, job[destroySecrets](w.t, args))
+		case "replay_deliveries":
+			err = (&replayWorker{service: w.Service}).Work(ctx, job[replayAll](w.t, args))
+		case "webhook_notice":
+			err = (&noticeWorker{service: w.Service}).Work(ctx, job[notice](w.t, args))
+		case "remove_webhook":
+			err = (&removeWorker{service: w.Service}).Work(ctx, job[removeWebhook](w.t, args))
 		default:
 			w.t.Fatalf("a job of the unknown kind %s", kind)
 		}
@@ -220,4 +252,11 @@ func (r *receiver) say(answer func(received) int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answer = answer
+}
+
+// eventID is the id in an envelope; empty where there is none.
+func eventID(body []byte) string {
+	var e struct{ ID string }
+	_ = json.Unmarshal(body, &e)
+	return e.ID
 }

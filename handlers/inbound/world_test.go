@@ -121,17 +121,25 @@ func (w *world) run() {
 	w.verifications.Workers(workers)
 	client, err := river.NewClient(riverpgxv5.New(w.Jobs()), &river.Config{Schema: store.JobsSchema, Workers: workers, Logger: slog.New(slog.DiscardHandler),
 		FetchPollInterval: 100 * time.Millisecond, FetchCooldown: 10 * time.Millisecond,
-		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}, webhooks.Queue: {MaxWorkers: 8}}})
+		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	if err := client.Start(context.Background()); err != nil {
 		w.t.Fatal(err)
 	}
+	sending, stop := context.WithCancel(context.Background())
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		w.webhooks.Send(sending)
+	}()
 	w.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		_ = client.StopAndCancel(ctx)
+		stop()
+		<-sent
 	})
 }
 

@@ -6,8 +6,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/postern-mail/postern/engine/webhooks"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/views/layout"
+	"github.com/postern-mail/postern/views/ui"
 	"github.com/postern-mail/postern/web"
 )
 
@@ -71,10 +73,28 @@ func (p *Portal) frame(c echo.Context, title string) (layout.Page, error) {
 	if a.May(models.ReadTenants) {
 		page.SearchURL = "/search"
 	}
+	page.Alarm = p.alarm(c)
 	if a.Role == models.Reviewer && !a.Tenant.IsZero() {
 		page.Banner = layout.Banner{Kind: "guest", Text: "You are a guest: you see one organisation, and you can change nothing."}
 	}
 	return page, err
+}
+
+// alarm says above every page of those who see webhooks which one fails. A database that does not answer is no reason not to show the page.
+func (p *Portal) alarm(c echo.Context) layout.Alarm {
+	list, err := p.Webhooks.Trouble(c.Request().Context(), web.Actor(c))
+	if err != nil || len(list) == 0 {
+		return layout.Alarm{}
+	}
+	w := list[0]
+	alarm := layout.Alarm{Text: "The webhook “" + ui.Shorten(webhookName(w), 60) + "” fails: its events do not arrive. It will be switched off " + ui.Relative(webhooks.EndsAt(w), p.Now().UTC()) + ", unless one arrives before.", URL: "/webhooks/" + w.ID.String(), Act: "See the webhook"}
+	if w.Status == models.WebhookFailed {
+		alarm.Text = "The webhook “" + ui.Shorten(webhookName(w), 60) + "” is switched off: events are no longer sent to it."
+	}
+	if len(list) > 1 {
+		alarm.Text, alarm.URL, alarm.Act = ui.Number(len(list))+" webhooks fail or are switched off: their events do not arrive.", "/webhooks", "See the webhooks"
+	}
+	return alarm
 }
 
 // crumbs says where a page is, outermost first: label, address, label, address.

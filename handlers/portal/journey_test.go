@@ -11,6 +11,7 @@ import (
 	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/secret"
 	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/models/store"
 )
 
 func TestSupportCutsAMailbox(t *testing.T) {
@@ -180,17 +181,36 @@ func TestWebhookPages(t *testing.T) {
 	if r := b.get(url).is(200).shows("state-overlap", ""); strings.Contains(r.text, value) {
 		t.Error("the secret is shown a second time")
 	}
+	b.get(url).shows("safety", "Not safe yet").shows("post-probe-the-new-secret", "").shows("extend-form", "")
+	b.post(url+"/extend-overlap", "left", "900h").is(http.StatusBadRequest)
+	b.post(url+"/extend-overlap", "left", "168h").goes()
+	b.get(url).shows("flash", "another 7 days")
+	w.sendUntil("a probe that the receiver took", func() bool {
+		return b.get(url).find("safety").Filter(":contains('the old secret can end')").Length() == 1
+	}, func() { b.post(url + "/test").goes() })
 	b.post(url + "/end-overlap").goes()
-	b.get(url).is(200).lacks("state-overlap")
+	b.get(url).is(200).lacks("state-overlap").lacks("safety")
 	b.post("/webhooks", "url", "ftp://x", "application", w.app.ID.String(), "trigger", "grant.created").is(unprocessable).shows("error-url", "")
 	b.post("/webhooks", "url", w.receiver, "application", w.app.ID.String(), "trigger", "nonsense").is(unprocessable).shows("error-trigger", "")
 	secretOf(b.post("/webhooks", "url", w.receiver, "application", w.app.ID.String(), "trigger", "grant.created", "description", "Two").is(200))
 	b.get(url + "/edit").is(200)
-	b.post(url+"/edit", "url", w.receiver, "description", "Renamed", "trigger", "grant.created", "state", "active").goes()
-	b.get(url).is(200).shows("title", "Renamed")
+	b.post(url+"/edit", "url", w.receiver, "description", "Renamed", "trigger", "grant.created", "state", "active", "standard", "yes", "overlap", "24h").goes()
+	if r := b.get(url).is(200).shows("title", "Renamed"); !strings.Contains(r.text, "whpk_") || !strings.Contains(r.text, "/v3/webhooks/"+w.webhook.ID.String()+"/public-key") {
+		t.Error("the page does not show the public key and where it is published")
+	}
+	if hook, err := w.Webhooks.Find(ctx, staff, w.webhook.ID); err != nil || !hook.Standard || hook.OverlapSeconds != 86400 {
+		t.Errorf("after the form: %+v, %v", hook, err)
+	}
 	to := b.post(url + "/test").goes()
 	b.get(to).is(200)
-	b.get(url+"/deliveries").is(200).shows("delivery-row", "")
+	b.get(to).shows("stages", "Verified").shows("stages", "No report")
+	b.get(url+"/deliveries").is(200).shows("delivery-row", "").shows("replay-form", "")
+	for _, bad := range [][]string{{"which", "failed", "since", "900h"}, {"which", "everything", "since", "1h"}} {
+		b.post(url+"/replays", bad...).is(unprocessable).shows("replay-form", "")
+	}
+	b.post(url+"/replays", "which", "failed", "since", "24h").goes()
+	b.get(url+"/deliveries").shows("replay", "All that failed since").shows("flash", "Nothing was given up")
+	w.as("reviewer").post(url+"/replays", "which", "failed", "since", "24h").is(http.StatusForbidden)
 	b.post(url + "/pause").goes()
 	b.get(url).is(200).shows("state-paused", "")
 	b.post(url + "/resume").goes()
@@ -361,4 +381,29 @@ func TestExportsAreInert(t *testing.T) {
 	for _, path := range []string{"/grants/export.json", "/audit/export.csv", "/audit/export.json", "/receipts/export.csv", "/receipts/export.json", "/verifications/export.csv", "/verifications/export.json"} {
 		b.get(path).is(200)
 	}
+}
+
+// TestAFailingWebhookStandsAboveEveryPage: for those who see webhooks, and for nobody else.
+func TestAFailingWebhookStandsAboveEveryPage(t *testing.T) {
+	w := newWorld(t)
+	b := w.as("support")
+	b.get("/grants").is(200).lacks("alarm")
+	set := func(status string) {
+		w.check(w.Store.InApplication(ctx, w.app.ID, func(tx *store.Tx) error {
+			hook, err := tx.Webhook(w.app.ID, w.webhook.ID)
+			if err == nil {
+				_, err = tx.MarkWebhookStatus(w.app.ID, hook.ID, hook.Status, models.WebhookStatus(status), w.clock())
+			}
+			return err
+		}))
+	}
+	set("failing")
+	for _, path := range []string{"/", "/grants", "/webhooks", "/account", "/nothing-here"} {
+		b.get(path).shows("alarm", "Billing events").shows("alarm", "switched off in")
+	}
+	w.as("customer").get("/").is(200).lacks("alarm")
+	set("failed")
+	b.get("/tenants").is(200).shows("alarm", "is switched off")
+	b.post("/webhooks/" + w.webhook.ID.String() + "/resume").goes()
+	b.get("/tenants").is(200).lacks("alarm")
 }

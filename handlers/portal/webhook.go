@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -115,8 +116,14 @@ func (p *Portal) webhookShow(c echo.Context) error {
 	}
 	base := "/webhooks/" + w.ID.String()
 	view := pages.WebhookShowView{ID: w.ID.String(), Description: w.Description, Target: w.URL, State: webhookState(w.Status), StateText: p.healthSentence(w, health), Application: apps[w.ApplicationID],
-		Triggers: w.TriggerTypes, Compressed: w.Compressed, Emails: w.NotificationEmails, Created: w.CreatedAt, DeliveriesURL: base + "/deliveries",
-		Secrets: p.secretRows(secrets), Health: p.deliveryChart(recent.Deliveries)}
+		Triggers: w.TriggerTypes, Compressed: w.Compressed, Standard: w.Standard, Emails: w.NotificationEmails, Created: w.CreatedAt, DeliveriesURL: base + "/deliveries",
+		Secrets: p.secretRows(secrets), Safety: p.safety(secrets), Health: p.deliveryChart(recent.Deliveries)}
+	if w.Standard {
+		if view.PublicKey, err = p.Webhooks.PublicKey(ctx, actor, w.ID); err != nil {
+			return err
+		}
+		view.KeyURL = p.Server.URL("/v3/webhooks/" + w.ID.String() + "/public-key")
+	}
 	for i, d := range recent.Deliveries {
 		if i < 10 {
 			view.Deliveries = append(view.Deliveries, deliveryRow(d))
@@ -133,8 +140,12 @@ func (p *Portal) webhookShow(c echo.Context) error {
 			}
 		}
 		for _, s := range view.Secrets {
-			if s.State == "overlap" {
-				view.EndOverlapURL = base + "/end-overlap"
+			if s.State != "overlap" {
+				continue
+			}
+			view.EndOverlapURL, view.ExtendURL, view.Lefts = base+"/end-overlap", base+"/extend-overlap", options(lefts, "24h")
+			if w.Sends() {
+				view.ProbeURL = base + "/test"
 			}
 		}
 	}
@@ -180,6 +191,33 @@ func (p *Portal) secretRows(list []models.WebhookSecret) []pages.SecretRow {
 	return rows
 }
 
+// safety says in words whether the old secret of an overlap can end. What is known is what the receiver accepted: the newest alone, and after that no older one.
+func (p *Portal) safety(list []models.WebhookSecret) pages.SafetyView {
+	now := p.Now().UTC()
+	var fresh, old *models.WebhookSecret
+	for i := range list {
+		switch s := &list[i]; {
+		case s.ValidUntil == nil:
+			fresh = s
+		case s.Signs(now) && old == nil:
+			old = s
+		}
+	}
+	if fresh == nil || old == nil {
+		return pages.SafetyView{}
+	}
+	taken, before := fresh.LastAcceptedAt, old.LastAcceptedAt
+	switch {
+	case taken == nil:
+		return pages.SafetyView{Kind: "warn", Lead: "Not safe yet.", Text: "The receiver has not proved that it knows the new secret. Give it to the receiver, then send a probe, which is signed by the new secret alone."}
+	case before != nil && !before.Before(*taken):
+		return pages.SafetyView{Kind: "warn", Lead: "Not safe yet.", Text: "The receiver accepted the new secret " + ui.Relative(*taken, now) + ", and needed the old one after that, " + ui.Relative(*before, now) +
+			": a part of it does not know the new one."}
+	default:
+		return pages.SafetyView{Kind: "good", Lead: "Safe: the old secret can end.", Text: "The receiver accepted a call signed by the new secret alone " + ui.Relative(*taken, now) + ", and needed the old one never after it."}
+	}
+}
+
 // deliveryChart counts the given deliveries by day, the last fourteen days.
 func (p *Portal) deliveryChart(list []models.Delivery) ui.ChartView {
 	chart := ui.ChartView{ID: "deliveries", Title: "Deliveries of the last 14 days", Unit: "deliveries",
@@ -223,7 +261,27 @@ func sameDay(t, midnight time.Time) bool {
 type webhookForm struct {
 	url, description, application, emails, state string
 	triggers                                     []string
-	compressed                                   bool
+	compressed, standard                         bool
+	overlap                                      string
+}
+
+// apiOverlaps are the overlaps of rotations through the API: as Nylas does it, unless somebody chooses otherwise.
+var apiOverlaps = []choice{{"0", "ends at once, as with Nylas"}, {"1h", "signs on for 1 hour"}, {"24h", "signs on for 24 hours"}, {"168h", "signs on for 7 days"}}
+
+// apiOverlap reads a choice; what was not offered is none.
+func apiOverlap(text string) time.Duration {
+	d, _ := life(text, apiOverlaps)
+	return d
+}
+
+// overlapOf is the choice that stands for what is set; empty where none of them does.
+func overlapOf(w models.Webhook) string {
+	for _, o := range apiOverlaps {
+		if apiOverlap(o.value) == time.Duration(w.OverlapSeconds)*time.Second {
+			return o.value
+		}
+	}
+	return ""
 }
 
 var webhookFields = map[string]string{"webhook_url": "url", "trigger_types": "trigger", "notification_email_addresses": "emails", "status": "state", "application": "application"}
@@ -231,7 +289,7 @@ var webhookFields = map[string]string{"webhook_url": "url", "trigger_types": "tr
 func readWebhookForm(c echo.Context) (webhookForm, error) {
 	picked, err := several(c, "trigger")
 	return webhookForm{url: field(c, "url"), description: field(c, "description"), application: field(c, "application"), emails: field(c, "emails"), state: field(c, "state"),
-		triggers: picked, compressed: field(c, "compressed") == "yes"}, err
+		triggers: picked, compressed: field(c, "compressed") == "yes", standard: field(c, "standard") == "yes", overlap: field(c, "overlap")}, err
 }
 
 func (p *Portal) webhookCreateForm(c echo.Context) error {
@@ -251,7 +309,10 @@ func emitted() []string {
 
 // renderWebhookForm shows the form of a new webhook, or of w.
 func (p *Portal) renderWebhookForm(c echo.Context, status int, w *models.Webhook, f webhookForm, faults []ui.ErrorView) error {
-	view := pages.WebhookFormView{Action: "/webhooks", CancelURL: "/webhooks", Target: f.url, Description: f.description, Compressed: f.compressed, Emails: f.emails, Errors: faults}
+	view := pages.WebhookFormView{Action: "/webhooks", CancelURL: "/webhooks", Target: f.url, Description: f.description, Compressed: f.compressed, Standard: f.standard, Emails: f.emails, Errors: faults}
+	if w == nil || !w.SelfCheck {
+		view.Overlaps = options(apiOverlaps, cmp.Or(f.overlap, "0"))
+	}
 	for _, t := range webhooks.Triggers() {
 		o := ui.OptionView{Value: t.Name, Label: t.Name, Help: t.Meaning}
 		for _, chosen := range f.triggers {
@@ -295,7 +356,7 @@ func (p *Portal) webhookCreate(c echo.Context) error {
 		return p.renderWebhookForm(c, unprocessable, nil, f, []ui.ErrorView{{Field: "application", Text: "Choose the application whose events are to be sent."}})
 	}
 	w, value, err := p.Webhooks.Create(c.Request().Context(), web.Actor(c), webhooks.Draft{Application: app, URL: f.url, Description: f.description, TriggerTypes: f.triggers,
-		NotificationEmails: trimmed(strings.Split(f.emails, ",")), Compressed: f.compressed})
+		NotificationEmails: trimmed(strings.Split(f.emails, ",")), Compressed: f.compressed, Standard: f.standard, Overlap: apiOverlap(f.overlap)})
 	if faults, ok := formErrors(err, webhookFields); ok {
 		return p.renderWebhookForm(c, unprocessable, nil, f, faults)
 	}
@@ -324,7 +385,7 @@ func (p *Portal) webhookEditForm(c echo.Context) error {
 	if w.Status == models.WebhookPaused {
 		state = "paused"
 	}
-	return p.renderWebhookForm(c, http.StatusOK, &w, webhookForm{url: w.URL, description: w.Description, triggers: w.TriggerTypes, compressed: w.Compressed,
+	return p.renderWebhookForm(c, http.StatusOK, &w, webhookForm{url: w.URL, description: w.Description, triggers: w.TriggerTypes, compressed: w.Compressed, standard: w.Standard, overlap: overlapOf(w),
 		emails: strings.Join(w.NotificationEmails, ", "), state: state}, nil)
 }
 
@@ -337,7 +398,11 @@ func (p *Portal) webhookEdit(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	change := webhooks.Change{URL: f.url, Description: f.description, TriggerTypes: f.triggers, NotificationEmails: trimmed(strings.Split(f.emails, ",")), Compressed: &f.compressed}
+	change := webhooks.Change{URL: f.url, Description: f.description, TriggerTypes: f.triggers, NotificationEmails: trimmed(strings.Split(f.emails, ",")), Compressed: &f.compressed, Standard: &f.standard}
+	if f.overlap != overlapOf(w) { // one that was set through the API, and is not offered here, stays
+		span := apiOverlap(f.overlap)
+		change.Overlap = &span
+	}
 	switch {
 	case f.state == "paused" && w.Status != models.WebhookPaused:
 		change.Status = string(models.WebhookPaused)

@@ -1,18 +1,24 @@
 package portal
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/secret"
+	"github.com/postern-mail/postern/engine/verifications"
 	"github.com/postern-mail/postern/engine/webhooks"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/views/pages"
 	"github.com/postern-mail/postern/views/ui"
 	"github.com/postern-mail/postern/web"
 )
+
+// lefts is how long an old secret can be let sign on.
+var lefts = []choice{{"1h", "1 hour"}, {"24h", "24 hours"}, {"72h", "3 days"}, {"168h", "7 days"}}
 
 var overlaps = []choice{{"24h", "24 hours: both secrets sign"}, {"1h", "1 hour"}, {"168h", "7 days"}, {"0", "None: the old secret ends now"}}
 
@@ -82,6 +88,30 @@ func (p *Portal) webhookEndOverlap(c echo.Context) error {
 		return err
 	}
 	return done(c, "/webhooks/"+w.ID.String(), "good", "The old secret has ended. Only the new one signs.")
+}
+
+func (p *Portal) webhookExtendOverlap(c echo.Context) error {
+	w, err := p.webhook(c)
+	if err != nil {
+		return err
+	}
+	left, ok := life(field(c, "left"), lefts)
+	if !ok {
+		return fault.New(fault.Invalid, "overlap_not_offered", "Choose one of the times that are offered.").At("left")
+	}
+	if err := p.Webhooks.ExtendOverlap(c.Request().Context(), web.Actor(c), w.ID, left); err != nil {
+		return err
+	}
+	return done(c, "/webhooks/"+w.ID.String(), "good", "The old secret signs for another "+label(lefts, field(c, "left"))+".")
+}
+
+func label(list []choice, value string) string {
+	for _, o := range list {
+		if o.value == value {
+			return o.label
+		}
+	}
+	return ""
 }
 
 func (p *Portal) webhookTest(c echo.Context) error {
@@ -166,14 +196,24 @@ func deliveryRow(d models.Delivery) pages.DeliveryRow {
 	return row
 }
 
+var (
+	replayWhiches = []choice{{webhooks.ReplayFailed, "Those that failed: every attempt was refused"}, {webhooks.ReplayNeverAttempted, "Those never attempted: the webhook was paused or switched off"}}
+	replaySinces  = []choice{{"1h", "an hour ago"}, {"24h", "yesterday at this time"}, {"72h", "three days ago"}, {"168h", "a week ago"}, {"336h", "two weeks ago"}}
+)
+
 func (p *Portal) deliveryList(c echo.Context) error {
+	return p.renderDeliveries(c, http.StatusOK, "", "", nil)
+}
+
+func (p *Portal) renderDeliveries(c echo.Context, status int, which, since string, faults []ui.ErrorView) error {
+	ctx, actor := c.Request().Context(), web.Actor(c)
 	w, err := p.webhook(c)
 	if err != nil {
 		return err
 	}
 	base := "/webhooks/" + w.ID.String()
 	l := readList(c, base+"/deliveries", "status", "type")
-	found, err := p.Webhooks.Deliveries(c.Request().Context(), web.Actor(c), w.ID, webhooks.DeliveryFilter{Status: l.get("status"), Type: l.get("type"), Cursor: l.get("cursor"), Limit: pageSize})
+	found, err := p.Webhooks.Deliveries(ctx, actor, w.ID, webhooks.DeliveryFilter{Status: l.get("status"), Type: l.get("type"), Cursor: l.get("cursor"), Limit: pageSize})
 	if err != nil {
 		return err
 	}
@@ -181,16 +221,59 @@ func (p *Portal) deliveryList(c echo.Context) error {
 	for _, t := range w.TriggerTypes {
 		types = append(types, choice{t, t})
 	}
-	view := pages.DeliveryListView{Filters: l.view("", filter{"status", "State", deliveryStatuses}, filter{"type", "Event type", types}), Pages: l.pages(len(found.Deliveries), found.Next, ""), Filtered: l.filtered()}
+	view := pages.DeliveryListView{Filters: l.view("", filter{"status", "State", deliveryStatuses}, filter{"type", "Event type", types}), Pages: l.pages(len(found.Deliveries), found.Next, ""), Filtered: l.filtered(), Errors: faults}
 	for _, d := range found.Deliveries {
 		view.Rows = append(view.Rows, deliveryRow(d))
+	}
+	replays, err := p.Webhooks.Replays(ctx, actor, w.ID)
+	if err != nil {
+		return err
+	}
+	under := false
+	for _, r := range replays {
+		v := pages.ReplayView{What: "All that failed since ", By: r.Actor, At: r.CreatedAt, Done: r.Done, Total: r.Total, Stopped: r.Stopped}
+		if r.Which == webhooks.ReplayNeverAttempted {
+			v.What = "All never attempted since "
+		}
+		v.What += ui.Absolute(r.Since, p.Now().UTC())
+		if r.FinishedAt != nil {
+			v.Finished = *r.FinishedAt
+		}
+		under = under || r.FinishedAt == nil
+		view.Replays = append(view.Replays, v)
+	}
+	if actor.May(models.WriteWebhooks) && w.Sends() && !under && (len(view.Rows) > 0 || l.filtered()) {
+		view.ReplayURL, view.Whiches, view.Sinces = base+"/replays", options(replayWhiches, cmp.Or(which, webhooks.ReplayFailed)), options(replaySinces, cmp.Or(since, "24h"))
 	}
 	page, err := p.frame(c, "Deliveries")
 	if err != nil {
 		return err
 	}
 	page.Breadcrumbs = crumbs("Webhooks", "/webhooks", webhookName(w), base)
-	return web.Render(c, http.StatusOK, pages.DeliveryList(page, view))
+	return web.Render(c, status, pages.DeliveryList(page, view))
+}
+
+func (p *Portal) deliveryReplayAll(c echo.Context) error {
+	w, err := p.webhook(c)
+	if err != nil {
+		return err
+	}
+	which, since := field(c, "which"), field(c, "since")
+	ago, ok := life(since, replaySinces)
+	if !ok {
+		return p.renderDeliveries(c, unprocessable, which, "", []ui.ErrorView{{Field: "since", Text: "Choose one of the times."}})
+	}
+	r, err := p.Webhooks.ReplayAll(c.Request().Context(), web.Actor(c), w.ID, which, p.Now().Add(-ago))
+	if faults, ok := formErrors(err, nil); ok {
+		return p.renderDeliveries(c, unprocessable, which, since, faults)
+	}
+	if err != nil {
+		return err
+	}
+	if r.Total == 0 {
+		return done(c, "/webhooks/"+w.ID.String()+"/deliveries", "info", "Nothing was given up in that time, so nothing is sent again.")
+	}
+	return done(c, "/webhooks/"+w.ID.String()+"/deliveries#replay", "info", ui.Count(r.Total, "delivery is", "deliveries are")+" being put in line again. Reload the page to see how far it is.")
 }
 
 func (p *Portal) deliveryShow(c echo.Context) error {
@@ -215,6 +298,9 @@ func (p *Portal) deliveryShow(c echo.Context) error {
 	for _, a := range found.Attempts {
 		view.Attempts = append(view.Attempts, attemptView(a))
 	}
+	if err := p.stages(c, &view, w, found); err != nil {
+		return err
+	}
 	if actor.May(models.WriteWebhooks) && d.SettledAt != nil {
 		view.ReplayURL = base + "/deliveries/" + d.ID.String() + "/replay"
 	}
@@ -226,14 +312,46 @@ func (p *Portal) deliveryShow(c echo.Context) error {
 	return web.Render(c, http.StatusOK, pages.DeliveryShow(page, view))
 }
 
+// stages puts on one line what was sent, what the receiver answered, and what it found when it checked the signature.
+func (p *Portal) stages(c echo.Context, view *pages.DeliveryShowView, w models.Webhook, found webhooks.DeliveryDetail) error {
+	view.Sent, view.Answered, view.Verified = pages.StageView{Text: "Not yet"}, pages.StageView{Text: "No answer yet"}, pages.StageView{Text: "No report"}
+	if n := len(found.Attempts); n > 0 {
+		last := found.Attempts[n-1]
+		view.Sent = pages.StageView{Text: ui.Count(n, "attempt", "attempts") + ", the last", At: last.StartedAt}
+		view.Answered = pages.StageView{State: attemptState(last), Text: strconv.Itoa(last.Status) + " after " + strconv.Itoa(last.LatencyMS) + " ms"}
+		if last.Status == 0 {
+			view.Answered.Text = last.Problem
+		}
+	}
+	if found.Delivery.Status == "dropped" && len(found.Attempts) == 0 {
+		view.Sent = pages.StageView{State: "cancelled", Text: "Never sent"}
+	}
+	actor := web.Actor(c)
+	if !actor.May(models.ReadVerifications) {
+		view.Verified.Text = "Not for this role"
+		return nil
+	}
+	list, err := p.Verifications.List(c.Request().Context(), actor, verifications.Filter{Webhook: w.ID, Search: found.Delivery.EventID.String(), Limit: 1})
+	if err != nil || len(list.Verifications) == 0 {
+		return err
+	}
+	v := list.Verifications[0]
+	view.Verified = pages.StageView{State: v.Verdict, Text: verifications.AdviceFor(v.Reason).Title, At: v.At, URL: "/verifications/" + v.ID.String()}
+	return nil
+}
+
+func attemptState(a models.Attempt) string {
+	if a.Status >= 200 && a.Status < 300 {
+		return "delivered"
+	}
+	return "failed"
+}
+
 // mostAnswer is how much of an answer is kept; see engine/webhooks.
 const mostAnswer = 4 << 10
 
 func attemptView(a models.Attempt) pages.AttemptView {
-	v := pages.AttemptView{Number: a.Number, At: a.StartedAt, State: "failed", Status: a.Status, Latency: strconv.Itoa(a.LatencyMS) + " ms", Problem: a.Problem, ResponseBody: a.Response, BodyCut: len(a.Response) >= mostAnswer}
-	if a.Status >= 200 && a.Status < 300 {
-		v.State = "delivered"
-	}
+	v := pages.AttemptView{Number: a.Number, At: a.StartedAt, State: attemptState(a), Status: a.Status, Latency: strconv.Itoa(a.LatencyMS) + " ms", Problem: a.Problem, ResponseBody: a.Response, BodyCut: len(a.Response) >= mostAnswer}
 	for _, n := range a.Generations {
 		v.SignedBy = append(v.SignedBy, "generation "+strconv.Itoa(n))
 	}

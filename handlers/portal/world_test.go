@@ -145,6 +145,24 @@ func (w *world) grant(tenant models.TenantID, address string) models.Grant {
 	return g
 }
 
+// sendUntil sends events, as a running Postern does, until the condition holds. begin is called first.
+func (w *world) sendUntil(what string, holds func() bool, begin func()) {
+	w.t.Helper()
+	sending, stop := context.WithCancel(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		w.Webhooks.Send(sending)
+	}()
+	defer func() { stop(); <-over }()
+	begin()
+	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			w.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
 // browser is one signed-in person, or a stranger.
 type browser struct {
 	w       *world

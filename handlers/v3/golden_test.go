@@ -219,3 +219,33 @@ func TestWebhooksOfAnotherApplicationAreNotThere(t *testing.T) {
 		t.Errorf("our list: %s", a.text)
 	}
 }
+
+// TestStandardWebhooksOverTheAPI: a program asks for the second scheme and for an overlap, and anybody may read the public key that verifies.
+func TestStandardWebhooksOverTheAPI(t *testing.T) {
+	w, r := newWorld(t), newReceiver(t)
+	made := w.do(call{method: "POST", path: "/v3/webhooks", body: `{"webhook_url":"` + r.URL + `/hook","trigger_types":["grant.created"],"standard_webhooks":true,"secret_overlap_seconds":3600}`})
+	if made.status != 200 || made.at("data", "standard_webhooks") != true || made.at("data", "secret_overlap_seconds") != 3600.0 {
+		t.Fatalf("%d %s", made.status, made.text)
+	}
+	path := "/v3/webhooks/" + made.text1("data", "id")
+	key := w.do(call{method: "GET", path: path + "/public-key", key: "-"})
+	if key.status != 200 || !strings.HasPrefix(key.text1("data", "public_key"), "whpk_") || key.text1("data", "algorithm") != "ed25519" {
+		t.Errorf("%d %s", key.status, key.text)
+	}
+	for _, c := range []struct {
+		body string
+		want int
+	}{{`{"overlap_seconds":60}`, 200}, {`{}`, 200}, {`{"overlap_seconds":604801}`, 400}, {`{"overlap_seconds":-1}`, 400}, {`{"overlap_seconds":"soon"}`, 400}} {
+		if a := w.do(call{method: "POST", path: "/v3/webhooks/rotate-secret/" + made.text1("data", "id"), body: c.body}); a.status != c.want {
+			t.Errorf("rotate with %s: %d %s", c.body, a.status, a.text)
+		}
+	}
+	if a := w.do(call{method: "PUT", path: path, body: `{"standard_webhooks":false,"secret_overlap_seconds":0}`}); a.status != 200 || a.at("data", "standard_webhooks") != false {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+	for _, gone := range []string{path + "/public-key", "/v3/webhooks/nothing/public-key", "/v3/webhooks/01a22ac4-f31d-71f9-bfcb-8210a32a35b8/public-key"} {
+		if a := w.do(call{method: "GET", path: gone, key: "-"}); a.status != 400 && a.status != 404 {
+			t.Errorf("%s: %d %s", gone, a.status, a.text)
+		}
+	}
+}

@@ -53,7 +53,8 @@ func TestEveryRouteAsksForItsPermission(t *testing.T) {
 // TestPublicRoutesAreTheseAndNoOthers turns red when a route is opened by mistake.
 func TestPublicRoutesAreTheseAndNoOthers(t *testing.T) {
 	open := map[string]bool{"GET /v3": true, "GET /v3/": true, "GET /v3/openapi.yaml": true, "GET /v3/connect/auth": true, "OPTIONS /v3/connect/auth": true, "POST /v3/connect/token": true,
-		"OPTIONS /v3/connect/token": true, "POST /v3/connect/revoke": true, "GET /v3/connect/tokeninfo": true, "OPTIONS /v3/connect/tokeninfo": true}
+		"OPTIONS /v3/connect/token": true, "POST /v3/connect/revoke": true, "GET /v3/connect/tokeninfo": true, "OPTIONS /v3/connect/tokeninfo": true,
+		"GET /v3/webhooks/:webhook/public-key": true}
 	for _, r := range newWorld(t).routes {
 		if r.Door == "v3" && (r.Permission == web.Public) != open[r.Method+" "+r.Path] {
 			t.Errorf("%s %s is %s", r.Method, r.Path, r.Permission)

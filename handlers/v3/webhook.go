@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -24,7 +25,7 @@ func webhookJSON(w models.Webhook, key secret.Text) map[string]any {
 	out := map[string]any{
 		"id": w.ID.String(), "description": w.Description, "trigger_types": list(w.TriggerTypes), "webhook_url": w.URL, "status": string(w.Status),
 		"notification_email_addresses": list(w.NotificationEmails), "compressed_delivery": w.Compressed,
-		"status_updated_at": w.StatusAt.Unix(), "created_at": w.CreatedAt.Unix(), "updated_at": w.UpdatedAt.Unix(),
+		"standard_webhooks": w.Standard, "secret_overlap_seconds": w.OverlapSeconds, "status_updated_at": w.StatusAt.Unix(), "created_at": w.CreatedAt.Unix(), "updated_at": w.UpdatedAt.Unix(),
 	}
 	if !key.Empty() {
 		out["webhook_secret"] = key.Reveal()
@@ -96,6 +97,12 @@ func (d *Door) webhookCreate(c echo.Context) error {
 	if compressed := b.boolean("compressed_delivery"); compressed != nil {
 		draft.Compressed = *compressed
 	}
+	if standard := b.boolean("standard_webhooks"); standard != nil {
+		draft.Standard = *standard
+	}
+	if overlap := seconds(b, "secret_overlap_seconds"); overlap != nil {
+		draft.Overlap = *overlap
+	}
 	if len(draft.TriggerTypes) == 0 {
 		b.wrong("trigger_types", "trigger_types names at least one event.")
 	}
@@ -120,7 +127,8 @@ func (d *Door) webhookUpdate(c echo.Context) error {
 		return err
 	}
 	change := webhooks.Change{URL: b.text("webhook_url"), Description: b.text("description"), Status: b.text("status"), TriggerTypes: b.texts("trigger_types"),
-		NotificationEmails: b.texts("notification_email_addresses"), Compressed: b.boolean("compressed_delivery")}
+		NotificationEmails: b.texts("notification_email_addresses"), Compressed: b.boolean("compressed_delivery"),
+		Standard: b.boolean("standard_webhooks"), Overlap: seconds(b, "secret_overlap_seconds")}
 	if b.err != nil {
 		return b.err
 	}
@@ -142,16 +150,43 @@ func (d *Door) webhookDelete(c echo.Context) error {
 	return one(c, map[string]any{"status": "success"})
 }
 
-// webhookRotate answers both forms of the call. How long the old secret goes on is the webhook's own setting; by default it ends at once.
+// seconds reads a time span that may be left out.
+func seconds(b *body, name string) *time.Duration {
+	if !b.has(name) {
+		return nil
+	}
+	d := time.Duration(b.number(name, 0, 7*24*3600)) * time.Second
+	return &d
+}
+
+// webhookPublicKey is for receivers, which have no API key: a public key is no secret.
+func (d *Door) webhookPublicKey(c echo.Context) error {
+	id, err := webhookID(c)
+	if err != nil {
+		return err
+	}
+	key, err := d.Webhooks.PublishedKey(c.Request().Context(), id)
+	if err != nil {
+		return absentWebhook(err)
+	}
+	return one(c, map[string]any{"public_key": key, "algorithm": "ed25519", "signature_version": "v1a"})
+}
+
+// webhookRotate answers both forms of the call. How long the old secret goes on is what the call says, else the webhook's own setting; by default it ends at once.
 func (d *Door) webhookRotate(c echo.Context) error {
 	id, err := webhookID(c)
 	if err != nil {
 		return err
 	}
-	if _, err := bodyOf(c, true); err != nil {
+	b, err := bodyOf(c, true)
+	if err != nil {
 		return err
 	}
-	w, key, err := d.Webhooks.Rotate(c.Request().Context(), web.Actor(c), id, nil)
+	overlap := seconds(b, "overlap_seconds")
+	if b.err != nil {
+		return b.err
+	}
+	w, key, err := d.Webhooks.Rotate(c.Request().Context(), web.Actor(c), id, overlap)
 	if err != nil {
 		return absentWebhook(err)
 	}

@@ -72,13 +72,48 @@ func (t *Tx) Attempts(application models.ApplicationID, delivery models.Delivery
 	return all[models.Attempt](t.db.Table("attempts").Where("application_id = ? AND delivery_id = ?", application, delivery).Order("number, id").Limit(1000))
 }
 
-// DeliveriesGivenUp lists deliveries of events to a webhook that were made since the time and given up, the oldest first, and locks them: those that
-// were never attempted, or those whose every attempt failed.
-func (t *Tx) DeliveriesGivenUp(application models.ApplicationID, webhook models.WebhookID, untried bool, since time.Time, limit int) ([]models.Delivery, error) {
-	status := "failed"
+// givenUp is the WHERE of what a replay takes: deliveries of events to a webhook, made since a time and given up before another.
+const givenUp = `application_id = ? AND webhook_id = ? AND status = ? AND (attempts = 0) = ? AND tenant_id IS NOT NULL AND created_at >= ? AND settled_at <= ?`
+
+func givenUpArgs(r models.Replay) []any {
+	status, untried := "failed", r.Which == "never_attempted"
 	if untried {
 		status = "dropped"
 	}
-	return all[models.Delivery](t.db.Raw(`SELECT * FROM deliveries WHERE application_id = ? AND webhook_id = ? AND status = ? AND (attempts = 0) = ? AND tenant_id IS NOT NULL
-		AND created_at >= ? ORDER BY created_at, id LIMIT ? FOR UPDATE`, application, webhook, status, untried, since, limit))
+	return []any{r.ApplicationID, r.WebhookID, status, untried, r.Since, r.CreatedAt}
+}
+
+// CountGivenUp counts what a replay has to do.
+func (t *Tx) CountGivenUp(r models.Replay) (int, error) {
+	n := 0
+	err := t.db.Raw(`SELECT count(*) FROM deliveries WHERE `+givenUp, givenUpArgs(r)...).Scan(&n).Error
+	return n, wrap(err)
+}
+
+// ReplayGivenUp puts up to most of a replay's deliveries in line, the oldest first, and says how many.
+func (t *Tx) ReplayGivenUp(r models.Replay, at time.Time, most int) (int, error) {
+	args := append([]any{at, r.ApplicationID}, givenUpArgs(r)...)
+	done := t.db.Exec(`UPDATE deliveries SET status = 'waiting', next_attempt_at = ?, settled_at = NULL WHERE application_id = ? AND id IN (
+		SELECT id FROM deliveries WHERE `+givenUp+` ORDER BY created_at, id LIMIT ? FOR UPDATE SKIP LOCKED)`, append(args, most)...)
+	return int(done.RowsAffected), wrap(done.Error)
+}
+
+// InsertReplay adds a replay.
+func (t *Tx) InsertReplay(r models.Replay) error {
+	return wrap(t.db.Table("replays").Create(&r).Error)
+}
+
+// ReplayForUpdate reads a replay and locks it until the transaction ends.
+func (t *Tx) ReplayForUpdate(application models.ApplicationID, id models.ReplayID) (models.Replay, error) {
+	return one[models.Replay](t.db.Raw(`SELECT * FROM replays WHERE application_id = ? AND id = ? FOR UPDATE`, application, id))
+}
+
+// Replays lists the replays of a webhook, the newest first.
+func (t *Tx) Replays(application models.ApplicationID, webhook models.WebhookID, most int) ([]models.Replay, error) {
+	return all[models.Replay](t.db.Raw(`SELECT * FROM replays WHERE application_id = ? AND webhook_id = ? ORDER BY created_at DESC LIMIT ?`, application, webhook, most))
+}
+
+// ChangeReplay writes how far a replay has come.
+func (t *Tx) ChangeReplay(r models.Replay) error {
+	return changed(t.db.Table("replays").Where("application_id = ? AND id = ?", r.ApplicationID, r.ID).Updates(map[string]any{"done": r.Done, "finished_at": r.FinishedAt, "stopped": r.Stopped}))
 }

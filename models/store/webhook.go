@@ -23,7 +23,7 @@ type WebhookQuery struct {
 
 // Webhooks lists webhooks, the newest first.
 func (t *Tx) Webhooks(q WebhookQuery) ([]models.Webhook, error) {
-	query := t.db.Table("webhooks")
+	query := t.db.Table("webhooks").Where("deleted_at IS NULL")
 	if !q.Application.IsZero() {
 		query = query.Where("application_id = ?", q.Application)
 	}
@@ -48,31 +48,29 @@ func (t *Tx) Webhooks(q WebhookQuery) ([]models.Webhook, error) {
 
 // Webhook reads one webhook of an application.
 func (t *Tx) Webhook(application models.ApplicationID, id models.WebhookID) (models.Webhook, error) {
-	return one[models.Webhook](t.db.Table("webhooks").Where("application_id = ? AND id = ?", application, id))
+	return one[models.Webhook](t.db.Table("webhooks").Where("application_id = ? AND id = ? AND deleted_at IS NULL", application, id))
 }
 
 // WebhookForUpdate is Webhook with the row locked until the transaction ends.
 func (t *Tx) WebhookForUpdate(application models.ApplicationID, id models.WebhookID) (models.Webhook, error) {
-	return one[models.Webhook](t.db.Raw("SELECT * FROM webhooks WHERE application_id = ? AND id = ? FOR UPDATE", application, id))
+	return one[models.Webhook](t.db.Raw("SELECT * FROM webhooks WHERE application_id = ? AND id = ? AND deleted_at IS NULL FOR UPDATE", application, id))
+}
+
+// WebhooksInTrouble lists webhooks that are failing or were given up, the latest first.
+func (t *Tx) WebhooksInTrouble(most int) ([]models.Webhook, error) {
+	return all[models.Webhook](t.db.Raw(`SELECT * FROM webhooks WHERE status IN ('failing', 'failed') AND deleted_at IS NULL ORDER BY status_at DESC LIMIT ?`, most))
 }
 
 // WebhookOnPlatform finds a webhook by its id alone, for staff, who are not bound to an application.
 func (t *Tx) WebhookOnPlatform(id models.WebhookID) (models.Webhook, error) {
-	return one[models.Webhook](t.db.Table("webhooks").Where("id = ?", id))
+	return one[models.Webhook](t.db.Table("webhooks").Where("id = ? AND deleted_at IS NULL", id))
 }
 
 // CountWebhooks says how many webhooks an application has, Postern's own left out.
 func (t *Tx) CountWebhooks(application models.ApplicationID) (int, error) {
 	var n int
-	err := t.db.Raw("SELECT count(*) FROM webhooks WHERE application_id = ? AND NOT self_check", application).Scan(&n).Error
+	err := t.db.Raw("SELECT count(*) FROM webhooks WHERE application_id = ? AND NOT self_check AND deleted_at IS NULL", application).Scan(&n).Error
 	return n, wrap(err)
-}
-
-// WebhooksForEvent lists the webhooks that an event of the tenant goes to: those that send, want the type, and are not another tenant's.
-func (t *Tx) WebhooksForEvent(application models.ApplicationID, tenant models.TenantID, trigger string) ([]models.Webhook, error) {
-	return all[models.Webhook](t.db.Table("webhooks").
-		Where("application_id = ? AND (tenant_id IS NULL OR tenant_id = ?) AND status IN ('active', 'failing') AND ? = ANY (trigger_types)", application, tenant, trigger).
-		Order("id"))
 }
 
 // InsertWebhook adds a webhook. ErrNotFound: its tenant or application does not exist. ErrTaken: its id does already.
@@ -99,9 +97,9 @@ func (t *Tx) MarkWebhookStatus(application models.ApplicationID, id models.Webho
 	return done.RowsAffected == 1, wrap(done.Error)
 }
 
-// DeleteWebhook removes a webhook with its secrets' rows, its deliveries and their attempts.
-func (t *Tx) DeleteWebhook(application models.ApplicationID, id models.WebhookID) error {
-	return changed(t.db.Exec("DELETE FROM webhooks WHERE application_id = ? AND id = ?", application, id))
+// MarkWebhookDeleted makes a webhook vanish from every list and every sending. Its rows are removed by RemoveWebhook and the statements before it.
+func (t *Tx) MarkWebhookDeleted(application models.ApplicationID, id models.WebhookID, at time.Time) error {
+	return changed(t.db.Exec("UPDATE webhooks SET deleted_at = ?, updated_at = ? WHERE application_id = ? AND id = ? AND deleted_at IS NULL", at, at, application, id))
 }
 
 // WebhookSecrets lists the generations of a webhook's secret, the newest first.

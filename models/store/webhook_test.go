@@ -43,7 +43,7 @@ func TestWebhooksKeepToTheirApplication(t *testing.T) {
 			"lock":    func(tx *store.Tx) error { _, err := tx.WebhookForUpdate(ours.ID, hook.ID); return err },
 			"by id":   func(tx *store.Tx) error { _, err := tx.WebhookOnPlatform(hook.ID); return err },
 			"change":  func(tx *store.Tx) error { return tx.ChangeWebhook(hook) },
-			"delete":  func(tx *store.Tx) error { return tx.DeleteWebhook(ours.ID, hook.ID) },
+			"delete":  func(tx *store.Tx) error { return tx.MarkWebhookDeleted(ours.ID, hook.ID, noon) },
 			"end":     func(tx *store.Tx) error { return tx.EndWebhookSecret(ours.ID, key.ID, noon) },
 			"deliver": func(tx *store.Tx) error { _, err := tx.Delivery(ours.ID, delivery.ID); return err },
 			"settle":  func(tx *store.Tx) error { return tx.ChangeDelivery(delivery) },
@@ -53,7 +53,7 @@ func TestWebhooksKeepToTheirApplication(t *testing.T) {
 			}
 		}
 		if err := run(func(tx *store.Tx) error {
-			hooks, err1 := tx.WebhooksForEvent(ours.ID, tenant, "grant.created")
+			hooks, err1 := tx.SendingWebhooks([]models.ApplicationID{ours.ID})
 			keys, err2 := tx.WebhookSecrets(ours.ID, hook.ID)
 			tries, err3 := tx.Attempts(ours.ID, delivery.ID)
 			health, err4 := tx.WebhookHealth(ours.ID, hook.ID)
@@ -80,7 +80,7 @@ func TestWebhooksKeepToTheirApplication(t *testing.T) {
 		if err != nil || err2 != nil || !since.Equal(noon.Add(time.Minute)) || !again.Equal(since) {
 			t.Errorf("failing since %s, then %s, %v, %v", since, again, err, err2)
 		}
-		return tx.DeleteWebhook(ours.ID, hook.ID)
+		return tx.MarkWebhookDeleted(ours.ID, hook.ID, noon)
 	})
 	if err != nil {
 		t.Fatal(err)

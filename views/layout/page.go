@@ -26,6 +26,7 @@ type Page struct {
 
 	Flash  Flash
 	Banner Banner
+	Alarm  Alarm // what fails, above every page of those who can do something about it
 
 	Theme    string // "" follows the system; "paper" or "ink"
 	ThemeURL string // POST, fields theme ("", "paper", "ink") and return
@@ -66,6 +67,13 @@ type Flash struct {
 type Banner struct {
 	Kind string // "demo", "guest"
 	Text string
+}
+
+// Alarm is one sentence about something that fails, and the way there.
+type Alarm struct {
+	Text string
+	URL  string
+	Act  string // "See the webhook"
 }
 
 // ConsentPage is the frame of a hosted page, seen by somebody who holds a link and nothing else.

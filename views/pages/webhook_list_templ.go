@@ -245,7 +245,7 @@ func WebhookList(p layout.Page, v WebhookListView) templ.Component {
 }
 
 // WebhookFormView is the form of a new webhook, or of one that is changed.
-// Fields: url, description, application, trigger (several), compressed ("yes"), emails, and state ("active", "paused") when it is changed.
+// Fields: url, description, application, trigger (several), compressed and standard ("yes"), overlap (of rotations through the API), emails, and state ("active", "paused") when it is changed.
 type WebhookFormView struct {
 	Action       string
 	CancelURL    string
@@ -256,6 +256,8 @@ type WebhookFormView struct {
 	Triggers     []ui.OptionView
 	States       []ui.OptionView // edit only
 	Compressed   bool
+	Standard     bool
+	Overlaps     []ui.OptionView
 	Emails       string // whom to tell when deliveries fail, separated by commas
 	Errors       []ui.ErrorView
 }
@@ -305,7 +307,7 @@ func WebhookForm(p layout.Page, v WebhookFormView) templ.Component {
 			var templ_7745c5c3_Var12 templ.SafeURL
 			templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinURLErrs(v.Action)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/webhook_list.templ`, Line: 94, Col: 52}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/webhook_list.templ`, Line: 96, Col: 52}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 			if templ_7745c5c3_Err != nil {
@@ -337,7 +339,7 @@ func WebhookForm(p layout.Page, v WebhookFormView) templ.Component {
 					var templ_7745c5c3_Var13 string
 					templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinStringErrs(a.Value)
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/webhook_list.templ`, Line: 101, Col: 60}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/webhook_list.templ`, Line: 103, Col: 60}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var13))
 					if templ_7745c5c3_Err != nil {
@@ -357,9 +359,19 @@ func WebhookForm(p layout.Page, v WebhookFormView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
+			templ_7745c5c3_Err = ui.Check("standard", "Sign by Standard Webhooks too", "Adds the headers webhook-id, webhook-timestamp and webhook-signature (v1, and v1a with a public key) beside x-nylas-signature. A captured call then cannot be sent again later. A receiver that reads only x-nylas-signature notices nothing.", v.Standard).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
 			templ_7745c5c3_Err = ui.Check("compressed", "Send bodies compressed with gzip", "The signature is then over the compressed bytes.", v.Compressed).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
+			}
+			if len(v.Overlaps) > 0 {
+				templ_7745c5c3_Err = ui.Select("overlap", "When a program rotates the secret, the old one", "For rotations through the API that name no time of their own. On this portal one chooses each time.", v.Overlaps, v.Errors).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
 			}
 			if v.Edit && len(v.States) > 0 {
 				templ_7745c5c3_Err = ui.Radios("state", "State", "", v.States, v.Errors).Render(ctx, templ_7745c5c3_Buffer)
@@ -447,7 +459,7 @@ func SecretShown(p layout.Page, v SecretShownView) templ.Component {
 				var templ_7745c5c3_Var16 string
 				templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinStringErrs(t)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/webhook_list.templ`, Line: 133, Col: 22}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/webhook_list.templ`, Line: 139, Col: 22}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var16))
 				if templ_7745c5c3_Err != nil {
@@ -475,7 +487,7 @@ func SecretShown(p layout.Page, v SecretShownView) templ.Component {
 			var templ_7745c5c3_Var17 templ.SafeURL
 			templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinURLErrs(v.DoneURL)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/webhook_list.templ`, Line: 138, Col: 64}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/webhook_list.templ`, Line: 144, Col: 64}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var17))
 			if templ_7745c5c3_Err != nil {
