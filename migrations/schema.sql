@@ -698,6 +698,34 @@ ALTER TABLE ONLY public.deliveries FORCE ROW LEVEL SECURITY;
 
 
 --
+-- Name: event_queue; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.event_queue (
+    place bigint NOT NULL,
+    tenant_id uuid NOT NULL,
+    event_id uuid NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000');
+
+ALTER TABLE ONLY public.event_queue FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: event_queue_place_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.event_queue ALTER COLUMN place ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.event_queue_place_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
 -- Name: events; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -708,7 +736,8 @@ CREATE TABLE public.events (
     grant_id uuid,
     type text NOT NULL,
     source text NOT NULL,
-    occurred_at timestamp with time zone NOT NULL
+    occurred_at timestamp with time zone NOT NULL,
+    digest bytea DEFAULT '\x'::bytea NOT NULL
 );
 
 ALTER TABLE ONLY public.events FORCE ROW LEVEL SECURITY;
@@ -1004,6 +1033,28 @@ ALTER TABLE ONLY public.refresh_leases FORCE ROW LEVEL SECURITY;
 
 
 --
+-- Name: replays; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.replays (
+    application_id uuid NOT NULL,
+    id uuid NOT NULL,
+    webhook_id uuid NOT NULL,
+    which text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    total integer NOT NULL,
+    done integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    stopped text DEFAULT ''::text NOT NULL,
+    CONSTRAINT replays_which_check CHECK ((which = ANY (ARRAY['failed'::text, 'never_attempted'::text])))
+);
+
+ALTER TABLE ONLY public.replays FORCE ROW LEVEL SECURITY;
+
+
+--
 -- Name: sealed; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1263,6 +1314,17 @@ ALTER TABLE ONLY public.webhook_health FORCE ROW LEVEL SECURITY;
 
 
 --
+-- Name: webhook_lanes; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.webhook_lanes (
+    webhook_id uuid NOT NULL,
+    holder uuid NOT NULL,
+    until timestamp with time zone NOT NULL
+);
+
+
+--
 -- Name: webhook_secrets; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1300,6 +1362,7 @@ CREATE TABLE public.webhooks (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     standard boolean DEFAULT false NOT NULL,
+    deleted_at timestamp with time zone,
     CONSTRAINT webhooks_overlap_seconds_check CHECK (((overlap_seconds >= 0) AND (overlap_seconds <= 604800))),
     CONSTRAINT webhooks_status_check CHECK ((status = ANY (ARRAY['active'::text, 'pause'::text, 'failing'::text, 'failed'::text]))),
     CONSTRAINT webhooks_trigger_types_check CHECK ((cardinality(trigger_types) > 0)),
@@ -1382,7 +1445,7 @@ ALTER TABLE ONLY public.applications
 --
 
 ALTER TABLE ONLY public.attempts
-    ADD CONSTRAINT attempts_pkey PRIMARY KEY (application_id, id);
+    ADD CONSTRAINT attempts_pkey PRIMARY KEY (application_id, delivery_id, number);
 
 
 --
@@ -1543,6 +1606,14 @@ ALTER TABLE ONLY public.data_keys
 
 ALTER TABLE ONLY public.deliveries
     ADD CONSTRAINT deliveries_pkey PRIMARY KEY (application_id, id);
+
+
+--
+-- Name: event_queue event_queue_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.event_queue
+    ADD CONSTRAINT event_queue_pkey PRIMARY KEY (place);
 
 
 --
@@ -1746,6 +1817,14 @@ ALTER TABLE ONLY public.refresh_leases
 
 
 --
+-- Name: replays replays_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.replays
+    ADD CONSTRAINT replays_pkey PRIMARY KEY (application_id, id);
+
+
+--
 -- Name: sealed sealed_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1834,6 +1913,14 @@ ALTER TABLE ONLY public.webhook_health
 
 
 --
+-- Name: webhook_lanes webhook_lanes_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhook_lanes
+    ADD CONSTRAINT webhook_lanes_pkey PRIMARY KEY (webhook_id);
+
+
+--
 -- Name: webhook_secrets webhook_secrets_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1913,13 +2000,6 @@ CREATE INDEX access_ledger_rest_at_id_idx ON public.access_ledger_rest USING btr
 --
 
 CREATE INDEX access_ledger_rest_tenant_id_grant_id_at_id_idx ON public.access_ledger_rest USING btree (tenant_id, grant_id, at DESC, id DESC);
-
-
---
--- Name: attempts_of_delivery; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX attempts_of_delivery ON public.attempts USING btree (delivery_id, number);
 
 
 --
@@ -2007,6 +2087,13 @@ CREATE UNIQUE INDEX credentials_of_tenant ON public.credentials USING btree (app
 
 
 --
+-- Name: deliveries_given_up; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deliveries_given_up ON public.deliveries USING btree (webhook_id, status, created_at, id) WHERE (status = ANY (ARRAY['failed'::text, 'dropped'::text]));
+
+
+--
 -- Name: deliveries_of_webhook; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2018,6 +2105,13 @@ CREATE INDEX deliveries_of_webhook ON public.deliveries USING btree (webhook_id,
 --
 
 CREATE UNIQUE INDEX deliveries_once ON public.deliveries USING btree (webhook_id, event_id);
+
+
+--
+-- Name: deliveries_waiting; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deliveries_waiting ON public.deliveries USING btree (webhook_id, next_attempt_at, id) WHERE (status = 'waiting'::text);
 
 
 --
@@ -2193,6 +2287,13 @@ CREATE INDEX receipts_of_grant ON public.receipts USING btree (tenant_id, grant_
 --
 
 CREATE INDEX receipts_of_tenant ON public.receipts USING btree (tenant_id, created_at DESC, id DESC);
+
+
+--
+-- Name: replays_of_webhook; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX replays_of_webhook ON public.replays USING btree (webhook_id, created_at DESC);
 
 
 --
@@ -2483,6 +2584,13 @@ CREATE INDEX verifications_rest_webhook_id_at_id_idx ON public.verifications_res
 
 
 --
+-- Name: webhooks_in_trouble; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX webhooks_in_trouble ON public.webhooks USING btree (status_at DESC) WHERE ((status = ANY (ARRAY['failing'::text, 'failed'::text])) AND (deleted_at IS NULL));
+
+
+--
 -- Name: access_ledger_rest_actor_id_at_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
 --
 
@@ -2668,14 +2776,6 @@ ALTER TABLE ONLY public.applications
 
 
 --
--- Name: attempts attempts_application_id_delivery_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.attempts
-    ADD CONSTRAINT attempts_application_id_delivery_id_fkey FOREIGN KEY (application_id, delivery_id) REFERENCES public.deliveries(application_id, id) ON DELETE CASCADE;
-
-
---
 -- Name: callback_uris callback_uris_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2753,14 +2853,6 @@ ALTER TABLE ONLY public.credentials
 
 ALTER TABLE ONLY public.credentials
     ADD CONSTRAINT credentials_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
-
-
---
--- Name: deliveries deliveries_application_id_webhook_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.deliveries
-    ADD CONSTRAINT deliveries_application_id_webhook_id_fkey FOREIGN KEY (application_id, webhook_id) REFERENCES public.webhooks(application_id, id) ON DELETE CASCADE;
 
 
 --
@@ -2881,6 +2973,14 @@ ALTER TABLE ONLY public.receipts
 
 ALTER TABLE ONLY public.refresh_leases
     ADD CONSTRAINT refresh_leases_tenant_id_grant_id_fkey FOREIGN KEY (tenant_id, grant_id) REFERENCES public.grants(tenant_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: replays replays_application_id_webhook_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.replays
+    ADD CONSTRAINT replays_application_id_webhook_id_fkey FOREIGN KEY (application_id, webhook_id) REFERENCES public.webhooks(application_id, id) ON DELETE CASCADE;
 
 
 --
@@ -3017,6 +3117,13 @@ CREATE POLICY application ON public.deliveries TO postern_app USING ((applicatio
 
 
 --
+-- Name: replays application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY application ON public.replays TO postern_app USING ((application_id = ( SELECT sec.application() AS application))) WITH CHECK ((application_id = ( SELECT sec.application() AS application)));
+
+
+--
 -- Name: webhook_health application; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -3102,6 +3209,12 @@ ALTER TABLE public.data_keys ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.deliveries ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: event_queue; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.event_queue ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: events; Type: ROW SECURITY; Schema: public; Owner: -
@@ -3259,6 +3372,13 @@ CREATE POLICY platform ON public.deliveries TO postern_platform USING (true) WIT
 
 
 --
+-- Name: event_queue platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.event_queue TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
 -- Name: events platform; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -3305,6 +3425,13 @@ CREATE POLICY platform ON public.memberships TO postern_platform USING (true) WI
 --
 
 CREATE POLICY platform ON public.receipts TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: replays platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.replays TO postern_platform USING (true) WITH CHECK (true);
 
 
 --
@@ -3383,6 +3510,12 @@ ALTER TABLE public.receipts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.refresh_leases ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: replays; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.replays ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: access_ledger scope; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -3447,6 +3580,13 @@ CREATE POLICY tenant ON public.capability_uses TO postern_app USING ((tenant_id 
 --
 
 CREATE POLICY tenant ON public.data_keys TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
+-- Name: event_queue tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.event_queue TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
 
 
 --
@@ -3926,11 +4066,19 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deliveries TO postern_platform
 
 
 --
+-- Name: TABLE event_queue; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT ON TABLE public.event_queue TO postern_app;
+GRANT SELECT,DELETE,UPDATE ON TABLE public.event_queue TO postern_platform;
+
+
+--
 -- Name: TABLE events; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.events TO postern_app;
-GRANT SELECT ON TABLE public.events TO postern_platform;
+GRANT SELECT,DELETE ON TABLE public.events TO postern_platform;
 
 
 --
@@ -4093,6 +4241,14 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refresh_leases TO postern_app;
 
 
 --
+-- Name: TABLE replays; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.replays TO postern_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.replays TO postern_platform;
+
+
+--
 -- Name: TABLE sealed; Type: ACL; Schema: public; Owner: -
 --
 
@@ -4167,6 +4323,13 @@ GRANT SELECT,INSERT ON TABLE public.verifications TO postern_platform;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_health TO postern_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_health TO postern_platform;
+
+
+--
+-- Name: TABLE webhook_lanes; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_lanes TO postern_platform;
 
 
 --
