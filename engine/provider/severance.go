@@ -31,7 +31,9 @@ const (
 )
 
 // OnePermission says whether a provider keeps one permission for a person and an app, so that telling it ends every connection of that person through the app.
-func OnePermission(provider string) bool { return provider == "google" || provider == "sandbox" }
+func OnePermission(provider string) bool {
+	return provider == "google" || provider == "nylas" || provider == "sandbox"
+}
 
 // SeveranceOf is the wording for a provider. A provider that is not known is treated as the least obliging one.
 func SeveranceOf(provider string, f SeveranceFacts) Severance {
