@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/postern-mail/postern/engine/applications"
 	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/dial"
+	"github.com/postern-mail/postern/engine/evidence"
 	"github.com/postern-mail/postern/engine/grants"
 	"github.com/postern-mail/postern/engine/keys"
 	"github.com/postern-mail/postern/engine/ledger"
@@ -28,6 +30,7 @@ import (
 	"github.com/postern-mail/postern/engine/vault"
 	"github.com/postern-mail/postern/engine/verifications"
 	"github.com/postern-mail/postern/engine/webhooks"
+	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
 )
 
@@ -43,10 +46,12 @@ type Config struct {
 	PlainHTTP    bool
 	Guard        *dial.Guard
 	Providers    *provider.Set
-	Addresses    []string       // where deliveries come from
-	Mail         *mailer.Mailer // nil: Postern mails nobody
-	EventDays    int            // how long events' content is kept; 0: the default
-	DeliveryDays int            // how long deliveries are listed; 0: the default
+	Addresses    []string          // where deliveries come from
+	Mail         *mailer.Mailer    // nil: Postern mails nobody
+	EventDays    int               // how long events' content is kept; 0: the default
+	DeliveryDays int               // how long deliveries are listed; 0: the default
+	Siblings     map[string]string // region to base URL, of installations elsewhere
+	EgressAllow  []netip.Prefix    // what the operator opened in Guard
 	Now          func() time.Time
 	Log          *slog.Logger
 }
@@ -65,6 +70,7 @@ type Engine struct {
 	Webhooks      *webhooks.Service
 	Verifications *verifications.Service
 	Keys          *keys.Service
+	Evidence      *evidence.Service
 	Vault         *vault.Vault
 	Outbox        *outbox.Keeper
 
@@ -108,6 +114,8 @@ func (e *Engine) wire(c Config) (err error) {
 		return err
 	}
 	e.Keys = keys.New(keys.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Outbox: out, Source: c.KEKSource, Now: c.Now, Log: c.Log})
+	e.Evidence = evidence.New(evidence.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Log: e.AuditLog, Outbox: out, Guard: c.Guard, BaseURL: c.BaseURL, Region: c.Installation.Region,
+		Siblings: c.Siblings, Allow: c.EgressAllow, Company: c.Company, Keys: e.keyFacts, Now: c.Now, Logger: c.Log})
 	e.Grants = grants.New(grants.Config{Store: e.Store, Audit: e.Audit, Outbox: out, Tokens: kept, Providers: c.Providers, BaseURL: base, Region: c.Installation.Region,
 		Company: c.Company, IDTokens: ed25519.NewKeyFromSeed(seed), Now: c.Now, Log: c.Log})
 	kept.Refused = e.Grants.Expired
@@ -115,7 +123,7 @@ func (e *Engine) wire(c Config) (err error) {
 	e.Mailbox = mailbox.New(e.Store, kept, c.Providers, c.Now, c.Log)
 	e.Tenants = tenants.New(e.Store, e.Audit, c.Installation.Region, c.Now)
 	e.Applications = applications.New(applications.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Providers: c.Providers, Now: c.Now})
-	if e.Access, err = access.New(access.Config{Store: e.Store, Audit: e.Audit, BaseURL: c.BaseURL, Region: c.Installation.Region, Demo: c.Demo, Keys: access.KeyStanding, Now: c.Now, Logger: c.Log}); err != nil {
+	if e.Access, err = access.New(access.Config{Store: e.Store, Audit: e.Audit, BaseURL: c.BaseURL, Region: c.Installation.Region, Demo: c.Demo, Siblings: c.Siblings, Keys: access.KeyStanding, Now: c.Now, Logger: c.Log}); err != nil {
 		return err
 	}
 	digest, err := derive(c.Installation.Secret, "digests")
@@ -132,6 +140,12 @@ func (e *Engine) wire(c Config) (err error) {
 		AddressesAt: c.Now(), PlainHTTP: c.PlainHTTP, Mail: c.Mail, BaseURL: base, PayloadDays: c.EventDays, LogDays: c.DeliveryDays, Now: c.Now, Logger: c.Log})
 	e.Verifications = verifications.New(verifications.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Guard: c.Guard, DigestKey: digest, Now: c.Now, Logger: c.Log})
 	return nil
+}
+
+// keyFacts brings what one deed knows to another.
+func (e *Engine) keyFacts(ctx context.Context, actor models.Actor) (evidence.KeyFacts, error) {
+	s, err := e.Keys.Standing(ctx, actor)
+	return evidence.KeyFacts{Settled: s.Settled(), Sealed: s.Sealed, Current: s.Current, Oldest: s.Oldest, CountedAt: s.CountedAt}, err
 }
 
 // ledgerEnd is how long the end of the program may be held up by accesses that are not written yet.

@@ -27,6 +27,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.Webhooks.Workers(workers)
 	e.Verifications.Workers(workers)
 	e.Keys.Workers(workers)
+	e.Evidence.Workers(workers)
 	client, err := river.NewClient(riverpgxv5.New(e.Store.Jobs()), &river.Config{
 		RescueStuckJobsAfter: stuck,
 		Schema:               store.JobsSchema, Workers: workers, Logger: slog.New(warnings{e.log.Handler()}), PeriodicJobs: slices.Concat(e.Verifications.Periodic(), e.Webhooks.Periodic(), e.Keys.Periodic()), FetchCooldown: 10 * time.Millisecond,
@@ -40,6 +41,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	var beside, sending sync.WaitGroup
 	beside.Go(func() { e.Ledger.Run(ctx) })
+	beside.Go(func() { e.Evidence.KeepEgress(ctx) })
 	sending.Go(func() { e.Webhooks.Send(ctx) })
 	e.AuditLog.Sequence(ctx)
 	beside.Wait()

@@ -15,6 +15,7 @@ const (
 	ActorToken  ActorKind = "token"  // a program with an access token of one grant
 	ActorLink   ActorKind = "link"   // the holder of a connect link
 	ActorFlow   ActorKind = "flow"   // the browser in a connect flow that a program began
+	ActorGuest  ActorKind = "guest"  // an outside reviewer with a guest pass to one tenant
 	ActorSystem ActorKind = "system" // Postern itself: a worker, a reconciler
 )
 
@@ -23,7 +24,7 @@ type Actor struct {
 	Kind        ActorKind
 	ID          string // of the member, key, token, link or flow; the worker's name for a system
 	Label       string // how the audit names it: a person's name, a key's name and prefix. Never a secret
-	Role        Role   // members only
+	Role        Role   // members and guests only
 	Application ApplicationID
 	Tenant      TenantID // zero: not bound to one tenant
 	Grant       GrantID  // access tokens only: the one grant it can use
@@ -45,6 +46,9 @@ func (a Actor) Sees(tenant TenantID) bool { return a.Tenant.IsZero() || a.Tenant
 func (a Actor) Platform() bool {
 	return a.Tenant.IsZero() && (a.Kind == ActorSystem || a.Kind == ActorMember && a.Role != Customer)
 }
+
+// Masked says whether the actor reviews the control and not the people: nobody's address is shown whole.
+func (a Actor) Masked() bool { return a.Role == Reviewer || a.Role == Guest }
 
 // System makes the actor of a worker.
 func System(worker string) Actor {

@@ -46,6 +46,7 @@ func (Passkey) TableName() string { return "passkeys" }
 type Session struct {
 	IDHash    []byte    `gorm:"column:id_hash;primaryKey"`
 	MemberID  *MemberID `gorm:"column:member_id"`
+	PassID    *PassID   `gorm:"column:pass_id"` // a guest's session: no member, a pass
 	Epoch     int       `gorm:"column:epoch"`
 	Data      JSON      `gorm:"column:data"`
 	Address   string    `gorm:"column:address"`

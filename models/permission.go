@@ -30,11 +30,12 @@ const (
 	ReadReceipts      Permission = "receipts.read"
 	ManageKeys        Permission = "keys.manage"
 	ManageMembers     Permission = "members.manage"
-	RotateKeys        Permission = "keys.rotate"    // data keys, under which everything is sealed
-	WriteEvidence     Permission = "evidence.write" // make evidence packs, attach documents
-	ReadEvidence      Permission = "evidence.read"  // download evidence packs
-	ManagePasses      Permission = "passes.manage"  // guest passes
-	ReadAccount       Permission = "account.read"   // one's own passkeys and sessions; every member has it
+	RotateKeys        Permission = "keys.rotate"     // data keys, under which everything is sealed
+	WriteEvidence     Permission = "evidence.write"  // make evidence packs
+	ManageEvidence    Permission = "evidence.manage" // attach documents, say that an outside host is known
+	ReadEvidence      Permission = "evidence.read"   // download evidence packs
+	ManagePasses      Permission = "passes.manage"   // guest passes
+	ReadAccount       Permission = "account.read"    // one's own passkeys and sessions; every member has it
 )
 
 // keyPermissions is the list behind KeyPermissions.
@@ -62,25 +63,28 @@ const (
 	Support  Role = "support"
 	Reviewer Role = "reviewer"
 	Customer Role = "customer"
+	Guest    Role = "guest" // the holder of a guest pass; no member ever has it
 )
 
-// Roles lists all roles, the strongest first.
+// Roles lists the roles that a member can have, the strongest first.
 func Roles() []Role { return []Role{Owner, Admin, Support, Reviewer, Customer} }
 
 // Permissions is the policy: role by role, everything that is allowed. What is not listed is refused.
 func (r Role) Permissions() []Permission {
 	look := []Permission{ReadAccount, ReadGrants, ReadReceipts, ReadAudit, ReadVerifications, ReadSecurity}
 	support := append(slices.Clone(look), ReadTenants, WriteTenants, WriteGrants, RevokeGrants, DeleteGrants, ReadWebhooks, WriteWebhooks)
-	admin := append(slices.Clone(support), ReadApps, WriteApps, ReadConnectors, WriteConnectors, ManageKeys, ManageMembers, RotateKeys, WriteEvidence, ReadEvidence, ManagePasses)
+	admin := append(slices.Clone(support), ReadApps, WriteApps, ReadConnectors, WriteConnectors, ManageKeys, ManageMembers, RotateKeys, WriteEvidence, ManageEvidence, ReadEvidence, ManagePasses)
 	switch r {
 	case Owner, Admin:
 		return admin
 	case Support:
 		return slices.DeleteFunc(support, func(p Permission) bool { return p == ReadAudit || p == ReadSecurity })
 	case Reviewer:
-		return append(look, ReadTenants)
+		return append(look, ReadTenants, ReadEvidence)
+	case Guest:
+		return []Permission{ReadGrants, ReadReceipts, ReadAudit, ReadVerifications, ReadSecurity, ReadTenants, ReadEvidence}
 	case Customer:
-		return []Permission{ReadAccount, ReadGrants, ReadReceipts, ReadAudit, ReadVerifications, ReadSecurity, WriteGrants, RevokeGrants, DeleteGrants}
+		return []Permission{ReadAccount, ReadGrants, ReadReceipts, ReadAudit, ReadVerifications, ReadSecurity, WriteGrants, RevokeGrants, DeleteGrants, ReadEvidence, WriteEvidence}
 	default:
 		return nil
 	}

@@ -32,7 +32,7 @@ var constructors = map[string]any{
 	"SourceForm": pages.SourceForm, "SourceRotate": pages.SourceRotate, "SourceAddresses": pages.SourceAddresses, "SourceDelete": pages.SourceDelete, "AuditList": pages.AuditList, "AuditShow": pages.AuditShow,
 	"ApplicationList": pages.ApplicationList, "ApplicationShow": pages.ApplicationShow, "ConnectorList": pages.ConnectorList, "ConnectorShow": pages.ConnectorShow,
 	"ConnectorEdit": pages.ConnectorEdit, "APIKeyList": pages.APIKeyList, "APIKeyCreate": pages.APIKeyCreate, "Revoke": pages.Revoke, "MemberList": pages.MemberList,
-	"MemberInvite": pages.MemberInvite, "MemberShow": pages.MemberShow, "Account": pages.Account, "Security": pages.Security, "Report": pages.Report, "Settings": pages.Settings, "Search": pages.Search,
+	"MemberInvite": pages.MemberInvite, "MemberShow": pages.MemberShow, "Account": pages.Account, "Report": pages.Report, "GuestEnter": pages.GuestEnter, "Settings": pages.Settings, "Search": pages.Search,
 	"Begin": consent.Begin, "Password": consent.Password, "Partial": consent.Partial, "WrongAccount": consent.WrongAccount, "Done": consent.Done, "End": consent.End, "Approval": consent.Approval,
 	"Error": layout.Error, "PlainError": layout.PlainError,
 }

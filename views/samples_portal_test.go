@@ -151,10 +151,6 @@ func portalSamples() []sample {
 			Filters: filters("/audit", "Search actors and objects", choice("action", "Action", "grant.revoke"), choice("outcome", "Outcome", "Done", "Refused"), choice("since", "Time", "Today")), Rows: auditRows(),
 			Pages: ui.PagesView{From: 1, To: 50, Total: "about 184,000", Next: "/audit?after=x"}, Export: ui.ExportView{CSV: "/audit.csv", JSON: "/audit.json"}})},
 		{"audit_show", pages.AuditShow(kind(page("grant.revoke", "Audit"), "Audit entry"), pages.AuditShowView{Row: auditRows()[0], Before: []ui.FactView{{Label: "Status", Text: "valid"}}, After: []ui.FactView{{Label: "Status", Text: "revoked"}}, Facts: []ui.FactView{{Label: "Request", Text: grantID, Mono: true}}})},
-		{"security", pages.Security(page("Security", "Security"), pages.SecurityView{Checked: now, Rows: []pages.RequirementRow{
-			{Requirement: "Access is limited to what was agreed", Primitive: "Scoped hosted consent", State: "met", Detail: "12,402 grants, none with more than its consent.", Evidence: []pages.EvidenceView{{Label: "Grants", URL: "/grants"}, {Label: "Connectors", URL: "/connectors"}}, Checked: ago(time.Minute)},
-			{Requirement: "SOC 2", Primitive: "Your own assessment", State: "not_claimed", Detail: "It depends on your own assessment and contract."},
-		}})},
 		{"search", pages.Search(page("Search: ada", ""), pages.SearchView{Query: "ada", Tenants: []pages.TenantRow{{Name: "Adastra", URL: "/tenants/9", Region: "EU", State: "active"}}, Grants: grantRows(2), Others: []pages.FoundView{{Kind: "Receipt", Label: "ada@northwind.example", ID: grantID, URL: "/receipts/1"}}})},
 		{"search_none", pages.Search(page("Search", ""), pages.SearchView{Query: hostile})},
 		{"error_404", layout.Error(page("", ""), layout.ErrorFor(404, "", grantID))},

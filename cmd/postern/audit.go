@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
@@ -73,6 +74,9 @@ func auditVerify(args []string, e env) int {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fail(e, err)
 	}
+	if audit.IsPack(start) {
+		return verifyPack(peeked, *key, e)
+	}
 	if audit.IsDocument(start) {
 		return verifyDocument(peeked, *key, e)
 	}
@@ -86,6 +90,26 @@ func auditVerify(args []string, e env) int {
 	}
 	fmt.Fprintf(e.stdout, "The bundle holds: %d entries, %s.\nlog %s, size %d, root %s, %d earlier checkpoints agree\n", v.Entries, what, v.Origin, v.Size, v.Root, v.Checkpoints)
 	trusted(e, *key, v.Key)
+	return 0
+}
+
+// longestPack bounds an evidence pack.
+const longestPack = 1 << 30
+
+func verifyPack(r io.Reader, key string, e env) int {
+	file, err := io.ReadAll(io.LimitReader(r, longestPack+1))
+	if err != nil {
+		return fail(e, err)
+	}
+	if len(file) > longestPack {
+		return broken(e, "pack", &audit.Broken{Index: -1, Reason: "it is larger than any pack of ours"})
+	}
+	named, err := audit.VerifyPack(file, key)
+	if err != nil {
+		return broken(e, "pack", err)
+	}
+	fmt.Fprintf(e.stdout, "The pack holds: %d bytes, as they were signed, SHA-256 %x.\n", len(file), sha256.Sum256(file))
+	trusted(e, key, named)
 	return 0
 }
 

@@ -42,6 +42,7 @@ type config struct {
 	EgressAddresses []string       // canonical IP addresses
 	EventDays       int
 	DeliveryDays    int
+	Siblings        map[string]string // region to base URL
 	LogLevel        slog.Level
 	LogFormat       string // json or text
 	AutoMigrate     bool

@@ -209,6 +209,19 @@ func setSMTPURL(c *config, value string) error {
 	return nil
 }
 
+func setSiblings(c *config, value string) error {
+	c.Siblings = map[string]string{}
+	for part := range strings.SplitSeq(value, ",") {
+		region, base, _ := strings.Cut(strings.TrimSpace(part), "=")
+		u, err := url.Parse(base)
+		if (region != "us" && region != "eu") || err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+			return invalid{fmt.Sprintf("is no list of regions and base addresses: %q", part), "write it as us=https://us.mail.example.com,eu=https://eu.mail.example.com"}
+		}
+		c.Siblings[region] = strings.TrimSuffix(base, "/")
+	}
+	return nil
+}
+
 func setKeyURL(field func(*config) *string) func(*config, string) error {
 	return func(c *config, value string) error {
 		u, err := url.Parse(value)

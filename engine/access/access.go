@@ -24,14 +24,15 @@ import (
 
 // Config is what the service is made of. All of it is required, but Demo and Keys.
 type Config struct {
-	Store   *store.Store
-	Audit   *audit.Keeper
-	BaseURL *url.URL      // passkeys are bound to its host
-	Region  string        // "us" or "eu": named in every API key
-	Demo    bool          // sign-in links may be made
-	Keys    time.Duration // how long the standing of a key may be relied on: KeyStanding, or 0 to read it every time
-	Now     func() time.Time
-	Logger  *slog.Logger
+	Store    *store.Store
+	Audit    *audit.Keeper
+	BaseURL  *url.URL          // passkeys are bound to its host
+	Region   string            // "us" or "eu": named in every API key
+	Demo     bool              // sign-in links may be made
+	Keys     time.Duration     // how long the standing of a key may be relied on: KeyStanding, or 0 to read it every time
+	Siblings map[string]string // region to base URL, of installations elsewhere
+	Now      func() time.Time
+	Logger   *slog.Logger
 }
 
 // Service is safe for concurrent use.
@@ -41,6 +42,7 @@ type Service struct {
 	base     *url.URL
 	region   string
 	demo     bool
+	siblings map[string]string
 	now      func() time.Time
 	log      *slog.Logger
 	passkeys *webauthn.WebAuthn // nil: the base address has no host name, and browsers know no passkeys for an IP address
@@ -54,7 +56,7 @@ type Service struct {
 
 // New makes the service. Its error is a base address that cannot hold passkeys for another reason than being an IP address.
 func New(c Config) (*Service, error) {
-	s := &Service{store: c.Store, audit: c.Audit, base: c.BaseURL, region: strings.ToLower(c.Region), demo: c.Demo, now: c.Now, log: c.Logger,
+	s := &Service{store: c.Store, audit: c.Audit, base: c.BaseURL, region: strings.ToLower(c.Region), demo: c.Demo, siblings: c.Siblings, now: c.Now, log: c.Logger,
 		failures: newLimiter(10, 15*time.Minute), keys: newKeyring(c.Keys), links: map[[32]byte]models.MemberID{}}
 	if _, err := netip.ParseAddr(c.BaseURL.Hostname()); err == nil {
 		return s, nil

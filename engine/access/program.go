@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"regexp"
+	"strings"
 
 	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/secret"
@@ -25,6 +26,8 @@ var (
 // that a good key is bad. A revoked token is refused at the next request on every node, a revoked key on the node that revoked it; on others within KeyStanding.
 func (s *Service) Program(ctx context.Context, bearer secret.Text, addr netip.Addr) (models.Actor, error) {
 	switch text := bearer.Reveal(); {
+	case keyForm.MatchString(text) && !strings.HasPrefix(text, "postern_"+s.region+"_"):
+		return models.Actor{}, s.elsewhere(text)
 	case keyForm.MatchString(text):
 		return s.byKey(ctx, bearer, addr)
 	case tokenForm.MatchString(text):
@@ -32,6 +35,15 @@ func (s *Service) Program(ctx context.Context, bearer secret.Text, addr netip.Ad
 	default:
 		return models.Actor{}, errBearer
 	}
+}
+
+// elsewhere is the answer to a key of another region: it opens nothing here, and its form alone says where it belongs, so nothing is told that the caller did not bring.
+func (s *Service) elsewhere(key string) error {
+	region := key[len("postern_"):][:2]
+	if base := s.siblings[region]; base != "" {
+		return fault.New(fault.Unproven, "wrong_region", "This key belongs to region %s. Use the base URL %s.", strings.ToUpper(region), base)
+	}
+	return fault.New(fault.Unproven, "wrong_region", "This key belongs to region %s, and this is region %s. Use the base URL of the key's own region.", strings.ToUpper(region), strings.ToUpper(s.region))
 }
 
 func (s *Service) byKey(ctx context.Context, bearer secret.Text, addr netip.Addr) (models.Actor, error) {

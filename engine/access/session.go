@@ -24,7 +24,7 @@ const (
 
 // lifetimes says how long a session of a role lasts unused, and at most.
 func lifetimes(r models.Role) (idle, most time.Duration) {
-	if r == models.Reviewer || r == models.Customer {
+	if r == models.Reviewer || r == models.Customer || r == models.Guest {
 		return 30 * time.Minute, 12 * time.Hour
 	}
 	return 15 * time.Minute, 8 * time.Hour
@@ -70,6 +70,9 @@ func (s *Service) OpenSession(ctx context.Context, id secret.Text) (models.Actor
 func (s *Service) standing(tx *store.Tx, row models.Session, at time.Time) (models.Actor, error) {
 	if !at.Before(row.ExpiresAt) {
 		return models.Actor{}, errNoSession
+	}
+	if row.PassID != nil {
+		return s.standingGuest(tx, row, at)
 	}
 	if row.MemberID == nil {
 		return models.Actor{}, nil

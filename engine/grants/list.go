@@ -53,7 +53,7 @@ func (s *Service) List(ctx context.Context, actor models.Actor, f Filter) (Page,
 		return Page{}, err
 	}
 	var p Page
-	if f.Cursor == "" && f.Offset == 0 && actor.Kind == models.ActorMember {
+	if f.Cursor == "" && f.Offset == 0 && (actor.Kind == models.ActorMember || actor.Kind == models.ActorGuest) {
 		err = s.read(ctx, actor, "list grants for staff", func(tx *store.Tx) error {
 			if p.Grants, err = tx.Grants(q); err != nil {
 				return err

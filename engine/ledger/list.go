@@ -57,7 +57,7 @@ func (s *Service) List(ctx context.Context, actor models.Actor, f Filter) (Page,
 	switch {
 	case actor.Platform():
 		err = s.store.OnPlatform(ctx, "read the access ledger for staff", read)
-	case actor.Kind == models.ActorMember && !actor.Tenant.IsZero():
+	case (actor.Kind == models.ActorMember || actor.Kind == models.ActorGuest) && !actor.Tenant.IsZero():
 		if !q.Tenant.IsZero() && q.Tenant != actor.Tenant {
 			return p, nil // another tenant's ledger is empty, like that of one that does not exist
 		}
@@ -96,7 +96,7 @@ func readCursor(text string) (at time.Time, id models.AccessID, err error) {
 
 // Who sums up who reached the grant's mailbox, among its Latest accesses: one line for each key or token and what it did. The caller has found the grant for the actor.
 func (s *Service) Who(ctx context.Context, actor models.Actor, g models.Grant) ([]store.Accessor, error) {
-	if actor.Kind != models.ActorMember && !actor.Platform() || !actor.Sees(g.TenantID) {
+	if actor.Kind != models.ActorMember && actor.Kind != models.ActorGuest && !actor.Platform() || !actor.Sees(g.TenantID) {
 		return nil, errDenied
 	}
 	var who []store.Accessor

@@ -23,6 +23,7 @@ const (
 	CredentialOwner    = "credential"
 	WebhookSecretOwner = "webhook_secret"
 	EventOwner         = "event"
+	DocumentOwner      = "document"
 )
 
 // fields is the registry: whatever is sealed stands here, so that rotation, checking and shredding cannot forget a field.
@@ -34,6 +35,7 @@ var fields = map[string][]string{
 	CredentialOwner:    {"client_secret"},
 	WebhookSecretOwner: {"secret"},
 	EventOwner:         {"payload"},
+	DocumentOwner:      {"content"},
 }
 
 // Fields is a copy of the registry: owner kind to fields.

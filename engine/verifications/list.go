@@ -60,7 +60,7 @@ func (s *Service) scoped(ctx context.Context, actor models.Actor, f Filter, fn f
 			q.Tenant = actor.Tenant
 		}
 		return s.store.InApplication(ctx, actor.Application, run)
-	case actor.Kind == models.ActorMember && !actor.Tenant.IsZero():
+	case (actor.Kind == models.ActorMember || actor.Kind == models.ActorGuest) && !actor.Tenant.IsZero():
 		q.Tenant = actor.Tenant
 		return s.store.InTenant(ctx, actor.Tenant, run)
 	default:

@@ -74,7 +74,10 @@ func (p *Portal) frame(c echo.Context, title string) (layout.Page, error) {
 		page.SearchURL = "/search"
 	}
 	page.Alarm = p.alarm(c)
-	if a.Role == models.Reviewer && !a.Tenant.IsZero() {
+	if a.Role == models.Guest {
+		page.AccountURL = "" // a guest has no passkeys and no account
+	}
+	if a.Masked() && !a.Tenant.IsZero() {
 		page.Banner = layout.Banner{Kind: "guest", Text: "You are a guest: you see one organisation, and you can change nothing."}
 	}
 	return page, err

@@ -24,7 +24,7 @@ func (p *Portal) home(c echo.Context) error {
 		return web.SeeOther(c, "/signin")
 	case a.Role == models.Customer:
 		return p.homeCustomer(c)
-	case a.Role == models.Reviewer:
+	case a.Role == models.Reviewer || a.Role == models.Guest:
 		return p.homeReviewer(c)
 	default:
 		return p.homeStaff(c)
@@ -97,6 +97,15 @@ func (p *Portal) needs(ctx context.Context, actor models.Actor) ([]pages.NeedVie
 	for _, k := range ending {
 		out = append(out, pages.NeedView{State: "expiring", Text: "The client secret for " + providerName(k.Provider) + " " + lower(secretEnds(*k.SecretEndsAt, p.Now())), At: *k.SecretEndsAt, Act: "Change it", URL: "/connectors/" + k.ApplicationID.String() + "/" + k.Provider})
 	}
+	if actor.May(models.ManageEvidence) {
+		fresh, err := p.Evidence.NewHosts(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if fresh > 0 {
+			out = append(out, pages.NeedView{State: "new", Text: "Postern reached " + ui.Count(fresh, "new outside host", "new outside hosts"), Detail: "Say that you know them, or find out why.", Act: "Show them", URL: "/security/egress"})
+		}
+	}
 	if actor.May(models.ManageKeys) {
 		keys, err := p.Access.Keys(ctx, actor, models.ApplicationID{})
 		if err != nil {
@@ -147,13 +156,10 @@ func (p *Portal) homeCharts(ctx context.Context, actor models.Actor) ([]ui.Chart
 
 func (p *Portal) homeReviewer(c echo.Context) error {
 	ctx, actor := c.Request().Context(), web.Actor(c)
-	found, err := p.requirements(ctx, actor)
-	if err != nil {
-		return err
-	}
 	view := pages.HomeReviewerView{}
-	for _, r := range found {
-		view.Primitives = append(view.Primitives, pages.PrimitiveView{Question: r.question, Name: r.primitive, State: r.state, Detail: r.detail, Checked: p.Now().UTC(), URL: r.url})
+	var err error
+	if view.Primitives, err = p.primitives(ctx, actor); err != nil {
+		return err
 	}
 	if view.Numbers, err = p.grantNumbers(ctx, actor, models.TenantID{}); err != nil {
 		return err
@@ -161,6 +167,11 @@ func (p *Portal) homeReviewer(c echo.Context) error {
 	if view.Charts, err = p.homeCharts(ctx, actor); err != nil {
 		return err
 	}
+	rights, err := p.Evidence.Rights(ctx, actor)
+	if err != nil {
+		return err
+	}
+	view.Charts = append(view.Charts, sensitivities(rights))
 	page, err := p.frame(c, "Is it under control?")
 	if err != nil {
 		return err

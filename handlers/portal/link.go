@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -257,6 +258,10 @@ func (p *Portal) grantReconnectForm(c echo.Context) error {
 	f, err := p.reconnectForm(c)
 	if err != nil {
 		return err
+	}
+	if c.QueryParam("narrow") == "yes" { // from the least-privilege meter: only what is used stays ticked
+		keep := c.QueryParams()["keep"]
+		f.capabilities = slices.DeleteFunc(f.capabilities, func(name string) bool { return !slices.Contains(keep, name) })
 	}
 	return p.renderLinkForm(c, http.StatusOK, f, nil)
 }

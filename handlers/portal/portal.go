@@ -6,6 +6,7 @@ import (
 	"github.com/postern-mail/postern/engine/access"
 	"github.com/postern-mail/postern/engine/applications"
 	"github.com/postern-mail/postern/engine/audit"
+	"github.com/postern-mail/postern/engine/evidence"
 	"github.com/postern-mail/postern/engine/grants"
 	"github.com/postern-mail/postern/engine/keys"
 	"github.com/postern-mail/postern/engine/ledger"
@@ -27,6 +28,8 @@ type Config struct {
 	Webhooks      *webhooks.Service
 	Verifications *verifications.Service
 	Keys          *keys.Service
+	Evidence      *evidence.Service
+	Siblings      map[string]string // region to base URL
 	Audit         *audit.Keeper
 	AuditLog      *audit.Log    // nil: the audit page says nothing of its proof
 	Providers     *provider.Set // which providers can be set up; nil: all that are known
@@ -47,5 +50,9 @@ func New(c Config) *Portal { return &Portal{Config: c} }
 
 // Web gives the routes and how errors look.
 func (p *Portal) Web() web.Door {
-	return web.Door{Name: "portal", Routes: p.routes(), Sessions: true, Fail: p.fail}
+	routes := p.routes()
+	for i := range routes {
+		routes[i].Handler = p.noted(routes[i].Handler)
+	}
+	return web.Door{Name: "portal", Routes: routes, Sessions: true, Fail: p.fail}
 }

@@ -2,166 +2,182 @@ package portal
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/postern-mail/postern/engine/grants"
-	"github.com/postern-mail/postern/engine/tenants"
-	"github.com/postern-mail/postern/engine/verifications"
+	"github.com/postern-mail/postern/engine/evidence"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/views/pages"
 	"github.com/postern-mail/postern/views/ui"
 	"github.com/postern-mail/postern/web"
 )
 
-// requirement is one question of a security review with what the running system answers.
-type requirement struct {
-	question, primitive, state, detail, url, evidence string
-}
-
-// overdue is how long a provider may be asked before an open severance counts against the control.
-const overdue = 72 * time.Hour
-
-// requirements answers the five questions from what is there now. What was not looked at is not claimed.
-func (p *Portal) requirements(ctx context.Context, actor models.Actor) ([]requirement, error) {
-	reach, err := p.requireReach(ctx, actor)
-	if err != nil {
-		return nil, err
-	}
-	cut, err := p.requireCut(ctx, actor)
-	if err != nil {
-		return nil, err
-	}
-	proof, err := p.requireProof(ctx, actor)
-	if err != nil {
-		return nil, err
-	}
-	region, err := p.requireRegion(ctx, actor)
-	if err != nil {
-		return nil, err
-	}
-	return []requirement{reach, cut, proof, p.requireEncryption(), region}, nil
-}
-
-func (p *Portal) requireReach(ctx context.Context, actor models.Actor) (requirement, error) {
-	r := requirement{question: "Which mailboxes can be reached, and with which rights?", primitive: "Scoped consent and inventory", state: "met", url: "/grants", evidence: "The inventory"}
-	found, err := p.Grants.List(ctx, actor, grants.Filter{Status: string(models.GrantValid), Limit: 200})
-	if err != nil {
-		return r, err
-	}
-	without := 0
-	for _, g := range found.Grants {
-		if len(g.ScopesRequested) > 0 && len(g.ScopesGranted) == 0 {
-			without++
+// primitives are the five questions, answered now.
+func (p *Portal) primitives(ctx context.Context, actor models.Actor) ([]pages.PrimitiveView, error) {
+	found, err := p.Evidence.Evaluate(ctx, actor)
+	var out []pages.PrimitiveView
+	for _, r := range found {
+		if r.Group == "primitive" {
+			out = append(out, pages.PrimitiveView{Question: r.Text, Name: r.Primitive, State: string(r.State), Detail: r.Detail, Checked: r.At, URL: "/security/requirements/" + r.ID})
 		}
 	}
-	r.detail = counted(found.Total) + " mailboxes can be reached, each listed with what was asked for and what was given."
-	if without > 0 {
-		r.state, r.detail = "not_met", ui.Count(without, "mailbox is", "mailboxes are")+" reachable without a record of the rights that were given."
-	}
-	return r, nil
+	return out, err
 }
 
-func (p *Portal) requireCut(ctx context.Context, actor models.Actor) (requirement, error) {
-	r := requirement{question: "Can access be cut the day a customer leaves?", primitive: "Revoke and delete, with a receipt", state: "met", url: "/receipts", evidence: "The receipts"}
-	open, _, err := p.Grants.Severances(ctx, actor, grants.ReceiptFilter{Open: true, Limit: 200})
-	if err != nil {
-		return r, err
-	}
-	late := 0
-	for _, v := range open {
-		if v.ClosedAt == nil && p.Now().Sub(v.CutAt) > overdue {
-			late++
-		}
-	}
-	r.detail = "Access ends here at once. Nothing is waiting for a provider's answer."
-	if len(open) > 0 {
-		r.detail = "Access ends here at once. Of " + ui.Count(len(open), "mailbox", "mailboxes") + " the provider's part is not finished, or is the owner's to finish."
-		r.url, r.evidence = "/receipts/live", "What is still open"
-	}
-	if late > 0 {
-		r.state, r.detail = "not_met", ui.Count(late, "mailbox waits", "mailboxes wait")+" for a provider's answer for more than three days."
-	}
-	return r, nil
+var groups = []struct{ id, title, lede string }{
+	{"primitive", "Five questions of every review", "Each is answered from the running system."},
+	{"asvs", "OWASP ASVS 5.0, level 2", "What of it can be evaluated while Postern runs. The rest is in the tests and in SECURITY.md."},
+	{"casa", "CASA", "What the App Defense Alliance's assessment asks and can be evaluated here."},
+	{"assessment", "Depends on your own assessment and contract", "Postern claims none of these. Attach the document that does, with its end."},
 }
 
-func (p *Portal) requireProof(ctx context.Context, actor models.Actor) (requirement, error) {
-	r := requirement{question: "Does every event prove where it comes from?", primitive: "Signed events and the verification log", state: "not_claimed", url: "/verifications", evidence: "The verification log"}
-	counts, err := p.Verifications.Counts(ctx, actor, verifications.Filter{})
-	if err != nil {
-		return r, err
-	}
-	accepted, refused := 0, 0
-	for _, n := range counts {
-		if n.Verdict == "accepted" {
-			accepted += n.Count
-		} else {
-			refused += n.Count
-		}
-	}
-	if accepted+refused == 0 {
-		r.detail = "No signed request came in within 30 days, so there is nothing to judge by."
-		return r, nil
-	}
-	r.state = "met"
-	r.detail = "In 30 days " + ui.Count(accepted, "request was", "requests were") + " accepted by signature and " + ui.Count(refused, "was", "were") + " refused. None got in unchecked."
-	return r, nil
-}
-
-func (p *Portal) requireEncryption() requirement {
-	r := requirement{question: "Is it encrypted on the way and at rest?", primitive: "TLS and envelope encryption", state: "met", url: "/security", evidence: "This page",
-		detail: "Credentials are sealed with a key of each tenant, which is itself sealed; Postern does not start when that fails. The portal is reached by https only."}
-	if strings.HasPrefix(p.Server.Origin(), "http://") {
-		r.state, r.detail = "not_met", "Credentials are sealed with a key of each tenant. The portal is reached by plain http on this machine, as a demo is."
-	}
-	return r
-}
-
-func (p *Portal) requireRegion(ctx context.Context, actor models.Actor) (requirement, error) {
-	r := requirement{question: "Where does the data live?", primitive: "A region for each tenant", state: "met", url: "/tenants", evidence: "The tenants and their regions"}
-	if !actor.May(models.ReadTenants) {
-		r.url, r.evidence = "/", "Your mailboxes"
-	}
-	found, err := p.Tenants.List(ctx, actor, tenants.Filter{Limit: 200})
-	if err != nil {
-		return r, err
-	}
-	elsewhere := 0
-	for _, t := range found.Tenants {
-		if t.Region != p.Region {
-			elsewhere++
-		}
-	}
-	r.detail = p.regionText() + "; every tenant looked at belongs there."
-	if elsewhere > 0 {
-		r.state, r.detail = "not_met", ui.Count(elsewhere, "tenant belongs", "tenants belong")+" to another region than this installation's."
-	}
-	return r, nil
-}
-
+// security is the requirement map.
 func (p *Portal) security(c echo.Context) error {
 	ctx, actor := c.Request().Context(), web.Actor(c)
-	found, err := p.requirements(ctx, actor)
+	found, err := p.Evidence.Evaluate(ctx, actor)
 	if err != nil {
 		return err
 	}
-	now := p.Now().UTC()
-	view := pages.SecurityView{Checked: now}
-	for _, r := range found {
-		view.Rows = append(view.Rows, pages.RequirementRow{Requirement: r.question, Primitive: r.primitive, State: r.state, Detail: r.detail, Checked: now,
-			Evidence: []pages.EvidenceView{{Label: r.evidence, URL: r.url}}})
+	documents, err := p.Evidence.Documents(ctx, "")
+	if err != nil {
+		return err
 	}
-	for _, name := range []string{"SOC 2", "HIPAA"} {
-		view.Rows = append(view.Rows, pages.RequirementRow{Requirement: name, Primitive: "Your own assessment and contract", State: "not_claimed",
-			Detail: "This depends on how your company runs Postern, and on its assessor. No software can claim it.", Checked: now})
+	attached := map[string]int{}
+	for _, d := range documents {
+		attached[d.Requirement]++
+	}
+	view := pages.ReportView{Tabs: p.securityTabs(c), Checked: p.Now().UTC()}
+	counts := map[evidence.State]int{}
+	for _, r := range found {
+		counts[r.State]++
+	}
+	view.Stats = []ui.StatView{{Label: "Met", Value: ui.Number(counts[evidence.Met])}, {Label: "Not met", Value: ui.Number(counts[evidence.NotMet])}, {Label: "Not claimed", Value: ui.Number(counts[evidence.NotClaimed])}}
+	for _, g := range groups {
+		table := &pages.ReportTableView{ID: "requirements-" + g.id, Caption: g.title, Columns: []ui.Column{ui.Col("Requirement"), ui.Col("State"), ui.Col("What was looked at"), ui.Col("Evidence")}}
+		for _, r := range found {
+			if r.Group != g.id {
+				continue
+			}
+			note := r.Primitive
+			if r.Ref != "" {
+				note = r.Ref + " · " + r.Primitive
+			}
+			row := []pages.CellView{{Text: r.Text, URL: "/security/requirements/" + r.ID, Note: note}, {State: string(r.State)}, {Text: r.Detail}, {Text: "What was measured", URL: "/security/requirements/" + r.ID}}
+			if n := attached[r.ID]; n > 0 {
+				row[3].Note = ui.Count(n, "document", "documents") + " attached"
+			}
+			table.Rows = append(table.Rows, pages.ReportRowView{Cells: row})
+		}
+		view.Sections = append(view.Sections, pages.ReportSectionView{ID: g.id, Title: g.title, Lede: g.lede, Table: table})
 	}
 	page, err := p.frame(c, "Security")
 	if err != nil {
 		return err
 	}
 	page.Lede = "What a reviewer asks, and what the running system answers."
-	return web.Render(c, http.StatusOK, pages.Security(page, view))
+	return web.Render(c, http.StatusOK, pages.Report(page, view))
+}
+
+// requirement is one row with what was measured.
+func (p *Portal) requirement(c echo.Context) error { return p.renderRequirement(c, http.StatusOK, nil) }
+
+func (p *Portal) renderRequirement(c echo.Context, status int, faults []ui.ErrorView) error {
+	ctx, actor := c.Request().Context(), web.Actor(c)
+	found, err := p.Evidence.Evaluate(ctx, actor)
+	if err != nil {
+		return err
+	}
+	r, ok := evidence.Find(found, c.Param("requirement"))
+	if !ok {
+		return errAbsent
+	}
+	view := pages.ReportView{Tabs: p.securityTabs(c), Checked: r.At, Answer: pages.AnswerView{State: string(r.State), Text: r.Detail, Detail: r.How}}
+	facts := []ui.FactView{{Label: "Met by", Text: r.Primitive}}
+	if r.Ref != "" {
+		facts = append(facts, ui.FactView{Label: "Asked by", Text: r.Ref})
+	}
+	if p.opens(actor, r.Evidence) && !r.Documents {
+		facts = append(facts, ui.FactView{Label: "Behind it", Text: r.Evidence, URL: r.Evidence})
+	}
+	view.Sections = append(view.Sections, pages.ReportSectionView{ID: "about", Title: "About this row", Facts: facts})
+	if r.Documents {
+		documents, err := p.documents(c, r, faults)
+		if err != nil {
+			return err
+		}
+		view.Sections = append(view.Sections, documents)
+	} else {
+		view.Sections = append(view.Sections, pages.ReportSectionView{ID: "raw", Title: "What was measured", Lede: "All rows are judged by these numbers.", Code: string(r.Raw)})
+	}
+	page, err := p.frame(c, r.Text)
+	if err != nil {
+		return err
+	}
+	page.Kind, page.Breadcrumbs = "Requirement", crumbs("Security", "/security")
+	return web.Render(c, status, pages.Report(page, view))
+}
+
+// opens says whether the actor may open a page of the portal.
+func (p *Portal) opens(actor models.Actor, path string) bool {
+	for _, r := range p.routes() {
+		if r.Method == http.MethodGet && r.Path == path {
+			return actor.May(r.Permission)
+		}
+	}
+	return false
+}
+
+func (p *Portal) documents(c echo.Context, r evidence.Result, faults []ui.ErrorView) (pages.ReportSectionView, error) {
+	actor := web.Actor(c)
+	rows, err := p.Evidence.Documents(c.Request().Context(), r.ID)
+	table := &pages.ReportTableView{ID: "documents", Caption: "Attached documents", Empty: "No document is attached, so nothing is shown.", Columns: []ui.Column{ui.Col("Document"), ui.Col("State"), ui.Col("Ends"), ui.Col("Attached"), ui.Col("SHA-256"), ui.Col("")}}
+	for _, d := range rows {
+		state := "valid"
+		if d.ExpiresAt != nil && !p.Now().Before(*d.ExpiresAt) {
+			state = "expired"
+		}
+		cells := []pages.CellView{{Text: d.Name, Note: fmt.Sprintf("%s, %s bytes", d.Kind, ui.Number(int(d.Size)))}, {State: state}, {At: deref(d.ExpiresAt), Never: true}, {At: d.AddedAt, Note: "by " + d.AddedBy}, {ID: fmt.Sprintf("%x", d.Digest)}, {}}
+		if actor.Platform() {
+			cells[0].URL = "/security/documents/" + d.ID.String()
+			if actor.May(models.ManageEvidence) {
+				cells[5].Act = pages.ReportActView{Label: "Remove", URL: "/security/documents/" + d.ID.String() + "/remove", Kind: "danger", Post: true}
+			}
+		}
+		table.Rows = append(table.Rows, pages.ReportRowView{Cells: cells})
+	}
+	out := pages.ReportSectionView{ID: "documents", Title: "Documents", Lede: "What people brought. Postern does not judge what they say.", Table: table}
+	if actor.Platform() && actor.May(models.ManageEvidence) {
+		out.Form = &pages.ReportFormView{Action: "/security/requirements/" + r.ID + "/documents", Submit: "Attach document", Errors: faults,
+			Fields: []ui.FieldView{{Name: "name", Label: "What it is", Help: "For example: SOC 2 Type II report, 2026.", MaxLength: "200"}, {Name: "ends", Label: "Good until", Help: "The day its claim ends.", Type: "date", Optional: true}},
+			File:   &pages.ReportFileView{Name: "file", Label: "The document", Help: "PDF or plain text, at most 2 MB. It is sealed like every secret.", Accept: "application/pdf,text/plain"}}
+	}
+	return out, err
+}
+
+func (p *Portal) residency(c echo.Context) error {
+	ctx, actor := c.Request().Context(), web.Actor(c)
+	found, err := p.Evidence.Evaluate(ctx, actor)
+	if err != nil {
+		return err
+	}
+	r, _ := evidence.Find(found, "region")
+	keys, err := p.Keys.Standing(ctx, actor)
+	if err != nil {
+		return err
+	}
+	region := strings.ToUpper(p.Region)
+	facts := []ui.FactView{{Label: "This installation", Text: region + ", " + p.Server.Origin()}, {Label: "Its database", Text: region + ": the region is written in the database itself, and a program of another region refuses to start on it"},
+		{Label: "Its keys", Text: keys.Source + "; data keys are in the database, wrapped"}, {Label: "Mail", Text: "is not kept: it is read from the provider when asked for"}}
+	siblings := &pages.ReportTableView{ID: "siblings", Caption: "Other regions", Empty: "This is the only installation that is known here. An operator names others with POSTERN_SIBLINGS.", Columns: []ui.Column{ui.Col("Region"), ui.Col("Base URL")}}
+	for _, name := range []string{"eu", "us"} {
+		if base := p.Siblings[name]; base != "" && name != p.Region {
+			siblings.Rows = append(siblings.Rows, pages.ReportRowView{Cells: []pages.CellView{{Text: strings.ToUpper(name)}, {Code: base}}})
+		}
+	}
+	view := pages.ReportView{Checked: r.At, Answer: pages.AnswerView{State: string(r.State), Text: r.Detail}, Sections: []pages.ReportSectionView{
+		{ID: "where", Title: "Where things are", Facts: facts}, {ID: "siblings", Title: "Other regions", Lede: "A key of another region is refused here and told its own base URL.", Table: siblings}}}
+	return p.report(c, "Residency", "Where this deployment, its organisations, its database and its keys are.", view)
 }

@@ -24,7 +24,12 @@ func (p *Portal) securityTabs(c echo.Context) []ui.TabView {
 		permission models.Permission
 	}{
 		{"Requirements", "/security", models.ReadSecurity}, {"Encryption", "/security/encryption", models.ReadSecurity},
+		{"Residency", "/security/residency", models.ReadSecurity}, {"Egress", "/security/egress", models.ReadSecurity}, {"Least privilege", "/security/rights", models.ReadSecurity},
+		{"Evidence packs", "/security/packs", models.ReadEvidence}, {"Guest passes", "/security/passes", models.ManagePasses},
 	} {
+		if t.url == "/security/egress" && !actor.Platform() {
+			continue // the hosts of one organisation are not told apart
+		}
 		if actor.May(t.permission) {
 			out = append(out, ui.TabView{Label: t.label, URL: t.url, Current: path == t.url || t.url != "/security" && strings.HasPrefix(path, t.url+"/")})
 		}

@@ -44,6 +44,7 @@ type world struct {
 	server         *httptest.Server
 	web            *web.Server
 	log            *bytes.Buffer
+	dsn            string
 	app            models.Application
 	north, south   models.Tenant
 	webhook        models.Webhook
@@ -61,7 +62,7 @@ func (w *world) clock() time.Time {
 	return w.at
 }
 
-// people are those who sign in. A guest is a reviewer of one tenant.
+// people are those who come in: members by their sign-in link, a guest by a pass to the first tenant.
 var people = []string{"owner", "admin", "support", "reviewer", "guest", "customer"}
 
 func newWorld(t *testing.T) *world {
@@ -72,13 +73,14 @@ func newWorld(t *testing.T) *world {
 	guard := dial.New(dial.Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	log := slog.New(slog.NewTextHandler(w.log, nil))
 	base := &url.URL{Scheme: "http", Host: "localhost:8400"}
-	w.Engine, err = engine.New(ctx, engine.Config{DSN: storetest.Fresh(t), Installation: engine.Installation{ID: "test", Region: "eu", Secret: storetest.Secret}, KEK: kek,
+	w.dsn = storetest.Fresh(t)
+	w.Engine, err = engine.New(ctx, engine.Config{DSN: w.dsn, Installation: engine.Installation{ID: "test", Region: "eu", Secret: storetest.Secret}, KEK: kek,
 		BaseURL: base, Company: "Acme", Demo: true, PlainHTTP: true, Guard: guard, Providers: provider.NewSet(nil, imap.New(imap.Config{Guard: guard})), Now: w.clock, Log: log})
 	w.check(err)
 	t.Cleanup(func() { _ = w.Close() })
 	w.web = web.New(web.Config{BaseURL: base, Sessions: w.Access, Now: w.clock, Logger: log})
 	w.web.Mount(portal.New(portal.Config{Server: w.web, Access: w.Access, Applications: w.Applications, Tenants: w.Tenants, Grants: w.Grants, Ledger: w.Ledger, Webhooks: w.Webhooks,
-		Verifications: w.Verifications, Keys: w.Keys, Audit: w.Audit, AuditLog: w.AuditLog, Company: "Acme", Region: "eu", Demo: true, Now: w.clock}).Web())
+		Verifications: w.Verifications, Keys: w.Keys, Evidence: w.Evidence, Audit: w.Audit, AuditLog: w.AuditLog, Company: "Acme", Region: "eu", Demo: true, Now: w.clock}).Web())
 	w.server = httptest.NewServer(w.web.Handler())
 	t.Cleanup(w.server.Close)
 	w.seed()
@@ -115,7 +117,10 @@ func (w *world) seed() {
 		in := access.Invitation{Name: strings.ToUpper(who[:1]) + who[1:] + " Person", Email: who + "@acme.example", Role: models.Role(who)}
 		switch who {
 		case "guest":
-			in.Role, in.Tenant = models.Reviewer, w.north.ID
+			_, link, err := w.Access.CreatePass(ctx, staff, w.north.ID, "Guest Person", 24*time.Hour)
+			w.check(err)
+			w.links[who] = strings.TrimPrefix(link.Reveal(), "http://localhost:8400")
+			continue
 		case "customer":
 			in.Tenant = w.north.ID
 		}
@@ -175,6 +180,12 @@ func (w *world) stranger() *browser { return &browser{w: w, cookies: map[string]
 func (w *world) as(who string) *browser {
 	w.t.Helper()
 	b := w.stranger()
+	if who == "guest" {
+		if r := b.post(w.links[who]); r.status != http.StatusSeeOther || len(b.cookies) != 1 {
+			w.t.Fatalf("a guest is not let in: %d", r.status)
+		}
+		return b
+	}
 	if r := b.get(w.links[who]); r.status != http.StatusSeeOther || len(b.cookies) != 1 {
 		w.t.Fatalf("%s is not let in: %d", who, r.status)
 	}

@@ -25,8 +25,8 @@ func (t *Tx) SessionsOfMember(member models.MemberID) ([]models.Session, error) 
 
 // InsertSession adds a session. The hash does not stand first: gorm would spread bytes after a parenthesis over a list.
 func (t *Tx) InsertSession(s models.Session) error {
-	return wrap(t.db.Exec(`INSERT INTO sessions (member_id, id_hash, epoch, data, address, user_agent, created_at, seen_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		s.MemberID, s.IDHash, s.Epoch, s.Data, s.Address, s.UserAgent, s.CreatedAt, s.SeenAt, s.ExpiresAt).Error)
+	return wrap(t.db.Exec(`INSERT INTO sessions (member_id, id_hash, pass_id, epoch, data, address, user_agent, created_at, seen_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		s.MemberID, s.IDHash, s.PassID, s.Epoch, s.Data, s.Address, s.UserAgent, s.CreatedAt, s.SeenAt, s.ExpiresAt).Error)
 }
 
 // ReplaceSessionData writes what the browser's session carries.

@@ -32,6 +32,11 @@ var states = map[string]stateLook{
 	"accepted": {"Accepted", good, "good"},
 	"refused":  {"Refused", bad, "bad"},
 	"rejected": {"Refused", bad, "bad"},
+	// rights, outside hosts, evidence packs
+	"idle":  {"Not used", warn, "warn"},
+	"known": {"Known", good, "good"},
+	"new":   {"New", warn, "warn"},
+	"ready": {"Ready", good, "good"},
 	// requirements
 	"met":         {"Met", good, "good"},
 	"not_met":     {"Not met", bad, "bad"},
