@@ -698,6 +698,26 @@ ALTER TABLE ONLY public.deliveries FORCE ROW LEVEL SECURITY;
 
 
 --
+-- Name: egress_hosts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.egress_hosts (
+    purpose text NOT NULL,
+    host text NOT NULL,
+    port integer NOT NULL,
+    connected bigint DEFAULT 0 NOT NULL,
+    refused bigint DEFAULT 0 NOT NULL,
+    failed bigint DEFAULT 0 NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone,
+    seen_by text DEFAULT ''::text NOT NULL,
+    CONSTRAINT egress_hosts_host_check CHECK ((length(host) <= 253)),
+    CONSTRAINT egress_hosts_port_check CHECK (((port >= 0) AND (port <= 65535)))
+);
+
+
+--
 -- Name: event_queue; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -744,6 +764,63 @@ ALTER TABLE ONLY public.events FORCE ROW LEVEL SECURITY;
 
 
 --
+-- Name: evidence_contents; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.evidence_contents (
+    pack_id uuid NOT NULL,
+    tenant_id uuid,
+    content bytea NOT NULL
+);
+
+ALTER TABLE ONLY public.evidence_contents FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: evidence_documents; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.evidence_documents (
+    id uuid NOT NULL,
+    requirement text NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    digest bytea NOT NULL,
+    size bigint NOT NULL,
+    expires_at timestamp with time zone,
+    added_by text NOT NULL,
+    added_at timestamp with time zone NOT NULL,
+    removed_at timestamp with time zone,
+    CONSTRAINT evidence_documents_digest_check CHECK ((length(digest) = 32)),
+    CONSTRAINT evidence_documents_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+    CONSTRAINT evidence_documents_size_check CHECK ((size > 0))
+);
+
+
+--
+-- Name: evidence_packs; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.evidence_packs (
+    id uuid NOT NULL,
+    tenant_id uuid,
+    requested_by text NOT NULL,
+    masked boolean NOT NULL,
+    state text NOT NULL,
+    step integer DEFAULT 0 NOT NULL,
+    steps integer NOT NULL,
+    problem text DEFAULT ''::text NOT NULL,
+    digest bytea,
+    size bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT evidence_packs_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'ready'::text, 'failed'::text])))
+);
+
+ALTER TABLE ONLY public.evidence_packs FORCE ROW LEVEL SECURITY;
+
+
+--
 -- Name: grants; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -780,6 +857,46 @@ CREATE TABLE public.grants (
 );
 
 ALTER TABLE ONLY public.grants FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: guest_passes; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.guest_passes (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    token_hash bytea NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    last_seen_at timestamp with time zone,
+    views bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT guest_passes_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+    CONSTRAINT guest_passes_token_hash_check CHECK ((length(token_hash) = 32))
+);
+
+ALTER TABLE ONLY public.guest_passes FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: guest_views; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.guest_views (
+    tenant_id uuid NOT NULL,
+    pass_id uuid NOT NULL,
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    path text NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    user_agent text DEFAULT ''::text NOT NULL,
+    CONSTRAINT guest_views_path_check CHECK ((length(path) <= 500))
+);
+
+ALTER TABLE ONLY public.guest_views FORCE ROW LEVEL SECURITY;
 
 
 --
@@ -1113,6 +1230,7 @@ CREATE TABLE public.sessions (
     created_at timestamp with time zone NOT NULL,
     seen_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
+    pass_id uuid,
     CONSTRAINT sessions_id_hash_check CHECK ((length(id_hash) = 32))
 );
 
@@ -1609,6 +1727,14 @@ ALTER TABLE ONLY public.deliveries
 
 
 --
+-- Name: egress_hosts egress_hosts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.egress_hosts
+    ADD CONSTRAINT egress_hosts_pkey PRIMARY KEY (purpose, host, port);
+
+
+--
 -- Name: event_queue event_queue_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1622,6 +1748,30 @@ ALTER TABLE ONLY public.event_queue
 
 ALTER TABLE ONLY public.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (tenant_id, id);
+
+
+--
+-- Name: evidence_contents evidence_contents_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.evidence_contents
+    ADD CONSTRAINT evidence_contents_pkey PRIMARY KEY (pack_id);
+
+
+--
+-- Name: evidence_documents evidence_documents_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.evidence_documents
+    ADD CONSTRAINT evidence_documents_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: evidence_packs evidence_packs_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.evidence_packs
+    ADD CONSTRAINT evidence_packs_pkey PRIMARY KEY (id);
 
 
 --
@@ -1646,6 +1796,38 @@ ALTER TABLE ONLY public.grants
 
 ALTER TABLE ONLY public.grants
     ADD CONSTRAINT grants_tenant_id_application_id_provider_subject_key UNIQUE (tenant_id, application_id, provider, subject);
+
+
+--
+-- Name: guest_passes guest_passes_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.guest_passes
+    ADD CONSTRAINT guest_passes_id_key UNIQUE (id);
+
+
+--
+-- Name: guest_passes guest_passes_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.guest_passes
+    ADD CONSTRAINT guest_passes_pkey PRIMARY KEY (tenant_id, id);
+
+
+--
+-- Name: guest_passes guest_passes_token_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.guest_passes
+    ADD CONSTRAINT guest_passes_token_hash_key UNIQUE (token_hash);
+
+
+--
+-- Name: guest_views guest_views_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.guest_views
+    ADD CONSTRAINT guest_views_pkey PRIMARY KEY (tenant_id, pass_id, id);
 
 
 --
@@ -2115,10 +2297,38 @@ CREATE INDEX deliveries_waiting ON public.deliveries USING btree (webhook_id, ne
 
 
 --
+-- Name: egress_hosts_new; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX egress_hosts_new ON public.egress_hosts USING btree (first_at DESC) WHERE (seen_at IS NULL);
+
+
+--
 -- Name: events_of_application; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE INDEX events_of_application ON public.events USING btree (application_id, occurred_at DESC, id DESC);
+
+
+--
+-- Name: evidence_documents_of; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX evidence_documents_of ON public.evidence_documents USING btree (requirement, added_at DESC);
+
+
+--
+-- Name: evidence_packs_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX evidence_packs_by_time ON public.evidence_packs USING btree (created_at DESC);
+
+
+--
+-- Name: evidence_packs_of_tenant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX evidence_packs_of_tenant ON public.evidence_packs USING btree (tenant_id, created_at DESC);
 
 
 --
@@ -2133,6 +2343,13 @@ CREATE INDEX grants_by_created ON public.grants USING btree (created_at DESC, id
 --
 
 CREATE INDEX grants_by_email ON public.grants USING btree (application_id, lower(email));
+
+
+--
+-- Name: grants_by_status; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX grants_by_status ON public.grants USING btree (status, created_at DESC, id DESC);
 
 
 --
@@ -2171,10 +2388,24 @@ CREATE INDEX grants_pending ON public.grants USING btree (status_at) WHERE (stat
 
 
 --
+-- Name: grants_unrecorded; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX grants_unrecorded ON public.grants USING btree (tenant_id) WHERE ((status = 'valid'::text) AND (cardinality(scopes_requested) > 0) AND (cardinality(scopes_granted) = 0));
+
+
+--
 -- Name: grants_unwell; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE INDEX grants_unwell ON public.grants USING btree (status_at DESC) WHERE (status = 'invalid'::text);
+
+
+--
+-- Name: guest_passes_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX guest_passes_by_time ON public.guest_passes USING btree (created_at, id);
 
 
 --
@@ -2318,10 +2549,24 @@ CREATE INDEX sessions_by_member ON public.sessions USING btree (member_id);
 
 
 --
+-- Name: sessions_by_pass; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX sessions_by_pass ON public.sessions USING btree (pass_id) WHERE (pass_id IS NOT NULL);
+
+
+--
 -- Name: severances_by_time; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE INDEX severances_by_time ON public.severances USING btree (cut_at DESC, id DESC);
+
+
+--
+-- Name: severances_closed; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX severances_closed ON public.severances USING btree (tenant_id, id) WHERE (closed_at IS NOT NULL);
 
 
 --
@@ -2864,6 +3109,22 @@ ALTER TABLE ONLY public.events
 
 
 --
+-- Name: evidence_contents evidence_contents_pack_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.evidence_contents
+    ADD CONSTRAINT evidence_contents_pack_id_fkey FOREIGN KEY (pack_id) REFERENCES public.evidence_packs(id) ON DELETE CASCADE;
+
+
+--
+-- Name: evidence_packs evidence_packs_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.evidence_packs
+    ADD CONSTRAINT evidence_packs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
 -- Name: grants grants_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2877,6 +3138,22 @@ ALTER TABLE ONLY public.grants
 
 ALTER TABLE ONLY public.grants
     ADD CONSTRAINT grants_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
+-- Name: guest_passes guest_passes_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.guest_passes
+    ADD CONSTRAINT guest_passes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
+-- Name: guest_views guest_views_tenant_id_pass_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.guest_views
+    ADD CONSTRAINT guest_views_tenant_id_pass_id_fkey FOREIGN KEY (tenant_id, pass_id) REFERENCES public.guest_passes(tenant_id, id);
 
 
 --
@@ -3005,6 +3282,14 @@ ALTER TABLE ONLY public.sends_once
 
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_member_id_fkey FOREIGN KEY (member_id) REFERENCES public.members(id) ON DELETE CASCADE;
+
+
+--
+-- Name: sessions sessions_pass_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_pass_id_fkey FOREIGN KEY (pass_id) REFERENCES public.guest_passes(id);
 
 
 --
@@ -3223,10 +3508,34 @@ ALTER TABLE public.event_queue ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.events ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: evidence_contents; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.evidence_contents ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: evidence_packs; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.evidence_packs ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: grants; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
 ALTER TABLE public.grants ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: guest_passes; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.guest_passes ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: guest_views; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.guest_views ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: inbound_endpoints; Type: ROW SECURITY; Schema: public; Owner: -
@@ -3386,10 +3695,38 @@ CREATE POLICY platform ON public.events TO postern_platform USING (true) WITH CH
 
 
 --
+-- Name: evidence_contents platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.evidence_contents TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: evidence_packs platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.evidence_packs TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
 -- Name: grants platform; Type: POLICY; Schema: public; Owner: -
 --
 
 CREATE POLICY platform ON public.grants TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: guest_passes platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.guest_passes TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: guest_views platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.guest_views TO postern_platform USING (true) WITH CHECK (true);
 
 
 --
@@ -3587,6 +3924,34 @@ CREATE POLICY tenant ON public.data_keys TO postern_app USING ((tenant_id = ( SE
 --
 
 CREATE POLICY tenant ON public.event_queue TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
+-- Name: evidence_contents tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.evidence_contents TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
+-- Name: evidence_packs tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.evidence_packs TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
+-- Name: guest_passes tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.guest_passes TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
+-- Name: guest_views tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.guest_views TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant)));
 
 
 --
@@ -4066,6 +4431,13 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deliveries TO postern_platform
 
 
 --
+-- Name: TABLE egress_hosts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.egress_hosts TO postern_platform;
+
+
+--
 -- Name: TABLE event_queue; Type: ACL; Schema: public; Owner: -
 --
 
@@ -4079,6 +4451,29 @@ GRANT SELECT,DELETE,UPDATE ON TABLE public.event_queue TO postern_platform;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.events TO postern_app;
 GRANT SELECT,DELETE ON TABLE public.events TO postern_platform;
+
+
+--
+-- Name: TABLE evidence_contents; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.evidence_contents TO postern_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.evidence_contents TO postern_platform;
+
+
+--
+-- Name: TABLE evidence_documents; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.evidence_documents TO postern_platform;
+
+
+--
+-- Name: TABLE evidence_packs; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.evidence_packs TO postern_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.evidence_packs TO postern_platform;
 
 
 --
@@ -4108,6 +4503,22 @@ GRANT SELECT(id) ON TABLE public.grants TO postern_lookup;
 --
 
 GRANT SELECT(application_id) ON TABLE public.grants TO postern_lookup;
+
+
+--
+-- Name: TABLE guest_passes; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.guest_passes TO postern_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.guest_passes TO postern_platform;
+
+
+--
+-- Name: TABLE guest_views; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.guest_views TO postern_app;
+GRANT SELECT,INSERT ON TABLE public.guest_views TO postern_platform;
 
 
 --
