@@ -413,6 +413,27 @@ test('connectors', async () => {
   await fails(nylas.connectors.find({ provider: 'google' }), 404, 'api.not_found_error');
 });
 
+test('credentials', async () => {
+  await nylas.connectors.create({ requestBody: { name: 'Google', provider: 'google', settings: { clientId: 'an id', clientSecret: 'a secret' } } });
+  const { credentials } = nylas.connectors;
+  const made = await credentials.create({ provider: 'google', requestBody: { name: 'Their own app', credentialType: 'connector', credentialData: { clientId: 'their id', clientSecret: 'their secret' } } });
+  const { body } = sent('POST', '/v3/connectors/google/creds');
+  assert.equal(JSON.parse(body).credential_data.client_id, 'their id');
+  assert.equal(made.data.name, 'Their own app');
+  assert.ok(made.data.createdAt > 0 && !JSON.stringify(made).includes('their secret') && !JSON.stringify(made).includes('their id'));
+  const credentialsId = made.data.id;
+  const listed = await credentials.list({ provider: 'google', queryParams: { limit: 10, sortBy: 'createdAt' } });
+  assert.deepEqual(listed.data.map((c) => c.id), [credentialsId]);
+  const changed = await credentials.update({ provider: 'google', credentialsId, requestBody: { name: 'Renamed' } });
+  sent('PATCH', `/v3/connectors/google/creds/${credentialsId}`);
+  assert.equal(changed.data.name, 'Renamed');
+  assert.equal((await credentials.find({ provider: 'google', credentialsId })).data.name, 'Renamed');
+  await fails(credentials.create({ provider: 'google', requestBody: { name: 'Admin', credentialType: 'adminconsent', credentialData: { clientId: 'a', clientSecret: 'b' } } }), 400, 'api.invalid_request_error');
+  await credentials.destroy({ provider: 'google', credentialsId });
+  await fails(credentials.find({ provider: 'google', credentialsId }), 404, 'api.not_found_error');
+  await nylas.connectors.destroy({ provider: 'google' });
+});
+
 test('detect', async () => {
   const { data } = await nylas.auth.detectProvider({ email: user });
   const note = sent('POST', '/v3/providers/detect');
