@@ -187,7 +187,7 @@ func TestTheLoopWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background()) //nolint:errcheck // read only
+	defer conn.Close(context.Background())
 	var days int
 	if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_inherits WHERE inhparent = 'access_ledger'::regclass`).Scan(&days); err != nil || days < 8 {
 		t.Errorf("the ledger has %d parts, %v", days, err)
