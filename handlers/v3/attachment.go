@@ -1,6 +1,7 @@
 package v3
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -59,6 +60,11 @@ func (d *Door) attachmentShow(c echo.Context) error {
 		return err
 	}
 	m, err := d.Mailbox.Message(c.Request().Context(), web.Actor(c), g, message, email.Standard)
+	if errors.Is(err, provider.ErrMessageNotFound) {
+		if draft, absent := d.Mailbox.Draft(c.Request().Context(), web.Actor(c), g, message); absent == nil {
+			m, err = draft, nil
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -64,9 +64,11 @@ var byCode = map[string]wire{
 	"login_refused":               {http.StatusBadRequest, "grant.invalid_authentication", ""},
 	"redirect_uri_not_registered": {http.StatusBadRequest, typeCallback, ""},
 
-	// A second connector or callback URI: the contract knows 400 there, and nothing else.
+	// A second connector, callback URI or folder of one name: the contract knows 400 there, and nothing else.
 	"connector_exists":    {http.StatusBadRequest, typeRequest, ""},
 	"callback_uri_exists": {http.StatusBadRequest, typeRequest, ""},
+	"folder_exists":       {http.StatusBadRequest, typeRequest, ""},
+	"folder_not_empty":    {http.StatusBadRequest, typeRequest, ""},
 
 	// Webhooks speak in numbers (contract, section 6.1).
 	"webhook_unverified":   {http.StatusBadRequest, "70005", ""},

@@ -7,16 +7,8 @@ import (
 	"github.com/postern-mail/postern/web"
 )
 
-// messageUpdate marks and moves a message. Its id can change with a move: the answer has the one that is good from here on.
-func (d *Door) messageUpdate(c echo.Context) error {
-	id, err := segment(c, "message")
-	if err != nil {
-		return err
-	}
-	b, err := bodyOf(c, false)
-	if err != nil {
-		return err
-	}
+// changeOf reads what is to be changed in a message, or in all messages of a thread.
+func changeOf(b *body) email.Change {
 	change := email.Change{Unread: b.boolean("unread"), Starred: b.boolean("starred"), Folders: b.texts("folders")}
 	if change.Folders != nil && len(change.Folders) == 0 || len(change.Folders) > 100 {
 		b.wrong("folders", "folders names between 1 and 100 folders, by id.")
@@ -27,6 +19,20 @@ func (d *Door) messageUpdate(c echo.Context) error {
 	if change.Empty() {
 		b.wrong("", "Name what is to be changed: unread, starred or folders.")
 	}
+	return change
+}
+
+// messageUpdate marks and moves a message. Its id can change with a move: the answer has the one that is good from here on.
+func (d *Door) messageUpdate(c echo.Context) error {
+	id, err := segment(c, "message")
+	if err != nil {
+		return err
+	}
+	b, err := bodyOf(c, false)
+	if err != nil {
+		return err
+	}
+	change := changeOf(b)
 	if b.err != nil {
 		return b.err
 	}

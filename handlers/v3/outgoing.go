@@ -12,6 +12,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -46,13 +47,24 @@ func jsonSending(c echo.Context) (mailbox.Sending, error) {
 	return sendingOf(b, nil, sha256.New())
 }
 
-// formSending reads the message and its files. The files go through a spool, which forgets them when the request has been answered.
+// formSending reads the message and its files.
 func formSending(c echo.Context, files *mailbox.Spool) (mailbox.Sending, error) {
-	digest := sha256.New()
-	var all []email.Enclosure
-	var message []byte
-	err := eachPart(c, errMultipart, func(p *multipart.Part, content io.Reader) (err error) {
-		if name := p.FormName(); name == "message" {
+	message, all, digest, err := formOf(c, files, "message")
+	if err != nil {
+		return mailbox.Sending{}, err
+	}
+	b, err := parseBody(message)
+	if err != nil {
+		return mailbox.Sending{}, err
+	}
+	return sendingOf(b, all, digest)
+}
+
+// formOf reads a form: the JSON, in a field of one of the names, and the files. The files go through a spool, which forgets them when the request has been answered.
+func formOf(c echo.Context, files *mailbox.Spool, names ...string) (message []byte, all []email.Enclosure, digest hash.Hash, err error) {
+	digest = sha256.New()
+	err = eachPart(c, errMultipart, func(p *multipart.Part, content io.Reader) (err error) {
+		if slices.Contains(names, p.FormName()) {
 			if message != nil {
 				return errMultipart
 			}
@@ -75,17 +87,10 @@ func formSending(c echo.Context, files *mailbox.Spool) (mailbox.Sending, error) 
 		all = append(all, file)
 		return nil
 	})
-	if err != nil {
-		return mailbox.Sending{}, err
+	if err == nil && message == nil {
+		err = errMultipart
 	}
-	if message == nil {
-		return mailbox.Sending{}, errMultipart
-	}
-	b, err := parseBody(message)
-	if err != nil {
-		return mailbox.Sending{}, err
-	}
-	return sendingOf(b, all, digest)
+	return message, all, digest, err
 }
 
 func rawSending(c echo.Context, file *mailbox.Spool) (mailbox.Sending, error) {

@@ -13,7 +13,7 @@ import (
 // fill puts an id of the right form where a route wants one.
 func fill(path string) string {
 	const id = "01234567-89ab-7cde-8f01-23456789abcd"
-	return strings.NewReplacer(":grant", id, ":message", "m1", ":application", id, ":callback", id, ":provider", "imap", ":webhook", id, ":credential", id, ":folder", "INBOX", ":attachment", "2").Replace(path)
+	return strings.NewReplacer(":grant", id, ":message", "m1", ":thread", "t1", ":draft", "d1", ":application", id, ":callback", id, ":provider", "imap", ":webhook", id, ":credential", id, ":folder", "INBOX", ":attachment", "2").Replace(path)
 }
 
 // TestEveryRouteAsksForItsPermission takes each route of the table in turn: without a key it is 401, with a key that holds every permission

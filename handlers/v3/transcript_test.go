@@ -41,7 +41,8 @@ var changing = []struct {
 var (
 	unixTime  = regexp.MustCompile(`("(?:\w+_at|date|iat|exp|time|grant_updated_at)": )1[789]\d{8}\b`)
 	secretRow = regexp.MustCompile(`("webhook_secret": )"[^"]+"`)
-	messageID = regexp.MustCompile(`("(?:id|thread_id|next_cursor)": |"reply_to_message_id":|message_id=|page_token=|messages/)"?[A-Za-z0-9_-]{12,}"?`)
+	messageID = regexp.MustCompile(`("(?:id|thread_id|next_cursor)": |"reply_to_message_id":|message_id=|page_token=|messages/|drafts/)"?[A-Za-z0-9_-]{12,}"?`)
+	idInList  = regexp.MustCompile(`(?m)^(\s+)"[A-Za-z0-9_-]{12,}"(,?)$`)
 )
 
 func (tr *transcript) name(text string) string {
@@ -56,6 +57,7 @@ func (tr *transcript) name(text string) string {
 	}
 	text = unixTime.ReplaceAllString(text, "${1}<time>")
 	text = secretRow.ReplaceAllString(text, "${1}<secret>")
+	text = idInList.ReplaceAllString(text, "${1}<opaque>${2}")
 	return messageID.ReplaceAllString(text, "${1}<opaque>")
 }
 

@@ -171,13 +171,13 @@ func (w *world) keyFor(k access.Key) string {
 	return value.Reveal()
 }
 
-// grant puts a valid grant into the database, as a finished consent would have.
-func (w *world) grant(application models.ApplicationID, tenant models.TenantID, address string) models.Grant {
+// grant puts a valid grant into the database, as a finished consent would have; without capabilities it may do everything.
+func (w *world) grant(application models.ApplicationID, tenant models.TenantID, address string, capabilities ...string) models.Grant {
 	w.t.Helper()
 	at := w.clock()
 	g := models.Grant{TenantID: tenant, ID: models.NewID[models.GrantID](at), ApplicationID: application, Provider: "imap", Subject: address, Email: address, Name: "Somebody",
 		Login: address, Status: models.GrantPending, StatusReason: "consented", StatusAt: at, Settings: models.Settings{"imap_host": "mail.example.com", "imap_port": "993"},
-		ScopesRequested: models.Strings{}, ScopesGranted: models.Strings{}, State: "the state", Address: "192.0.2.1", UserAgent: "a browser", CreatedAt: at, UpdatedAt: at}
+		ScopesRequested: models.Strings{}, ScopesGranted: append(models.Strings{}, capabilities...), State: "the state", Address: "192.0.2.1", UserAgent: "a browser", CreatedAt: at, UpdatedAt: at}
 	err := w.Store.InTenant(ctx, tenant, func(tx *store.Tx) (err error) {
 		if g, err = tx.InsertGrant(g); err != nil {
 			return err

@@ -219,7 +219,7 @@ test('messages', async () => {
   await fails(nylas.messages.list({ identifier: '01234567-89ab-7cde-8f01-23456789abcd' }), 404, 'api.not_found_error');
 });
 
-const everything = ['identity', 'mail.read', 'mail.modify', 'mail.send', 'mail.folders'];
+const everything = ['identity', 'mail.read', 'mail.modify', 'mail.send', 'mail.drafts', 'mail.folders'];
 
 test('changing, moving and deleting messages', async () => {
   await fails(nylas.messages.update({ identifier: mailbox.grantId, messageId: 'x', requestBody: { starred: true } }), 403, 'insufficient_scopes');
@@ -299,6 +299,97 @@ test('sending, with files that arrive as they left', async () => {
   await fails(nylas.messages.send({ identifier, requestBody: { to: [{ email: otherUser }], subject: 'x\r\nBcc: eve@example.com', body: 'x' } }), 400, 'api.invalid_request_error');
   await fails(nylas.messages.send({ identifier, requestBody: { to: [{ email: otherUser }], subject: 'x', body: 'x', trackingOptions: { opens: true } } }), 400, 'api.invalid_request_error');
   await nylas.grants.destroy({ grantId: there });
+});
+
+test('folders that are made, renamed and deleted', async () => {
+  const identifier = mailbox.grantId;
+  const made = await nylas.folders.create({ identifier, requestBody: { name: 'Kunden & \u00dcbersee', textColor: '#000000', backgroundColor: '#ffffff' } });
+  assert.deepEqual(JSON.parse(sent('POST', `/v3/grants/${identifier}/folders`).body), { name: 'Kunden & \u00dcbersee', text_color: '#000000', background_color: '#ffffff' });
+  assert.deepEqual([made.data.name, made.data.object, made.data.grantId, made.data.systemFolder], ['Kunden & \u00dcbersee', 'folder', identifier, false]);
+  const below = await nylas.folders.create({ identifier, requestBody: { name: 'Nord', parentId: made.data.id } });
+  assert.equal(below.data.parentId, made.data.id);
+  await fails(nylas.folders.create({ identifier, requestBody: { name: 'Kunden & \u00dcbersee' } }), 400, 'api.invalid_request_error');
+  await fails(nylas.folders.create({ identifier, requestBody: { name: 'x', parentId: 'no such folder' } }), 400, 'api.invalid_request_error');
+  const renamed = await nylas.folders.update({ identifier, folderId: below.data.id, requestBody: { name: 'S\u00fcd' } });
+  assert.deepEqual([renamed.data.name, renamed.data.parentId], ['S\u00fcd', made.data.id]);
+  assert.equal((await nylas.folders.find({ identifier, folderId: renamed.data.id })).data.name, 'S\u00fcd');
+  await fails(nylas.folders.destroy({ identifier, folderId: made.data.id }), 400, 'api.invalid_request_error');
+  for (const folderId of [renamed.data.id, made.data.id]) assert.match((await nylas.folders.destroy({ identifier, folderId })).requestId, /^[0-9a-f-]{36}$/);
+  await fails(nylas.folders.find({ identifier, folderId: made.data.id }), 404, 'api.not_found_error');
+  const inbox = (await nylas.folders.list({ identifier })).data.find((folder) => folder.attributes.includes('\\Inbox'));
+  await fails(nylas.folders.destroy({ identifier, folderId: inbox.id }), 400, 'api.invalid_request_error');
+});
+
+test('threads', async () => {
+  const identifier = mailbox.grantId;
+  const page = await nylas.threads.list({ identifier, queryParams: { limit: 5 } });
+  sent('GET', `/v3/grants/${identifier}/threads`);
+  assert.ok(page.data.length > 0 && page.data.length <= 5);
+  const ids = new Set();
+  for await (const { data } of nylas.threads.list({ identifier, queryParams: { limit: 12 } })) {
+    for (const thread of data) {
+      assert.ok(!ids.has(thread.id), 'a thread is told twice');
+      ids.add(thread.id);
+      assert.deepEqual([thread.object, thread.grantId, typeof thread.unread, typeof thread.starred, typeof thread.hasDrafts], ['thread', identifier, 'boolean', 'boolean', 'boolean']);
+      assert.ok(thread.messageIds.length + thread.draftIds.length > 0 && Array.isArray(thread.participants) && thread.folders.length > 0);
+      assert.ok(['message', 'draft'].includes(thread.latestDraftOrMessage.object));
+    }
+  }
+  const [first] = page.data;
+  const one = await nylas.threads.find({ identifier, threadId: first.id });
+  assert.deepEqual([one.data.id, one.data.messageIds, one.data.latestDraftOrMessage.id], [first.id, first.messageIds, first.latestDraftOrMessage.id]);
+  const messages = await nylas.messages.list({ identifier, queryParams: { threadId: first.id } });
+  assert.ok(messages.data.length > 0 && messages.data.every((message) => message.threadId === first.id));
+  const person = first.latestDraftOrMessage.from[0].email;
+  const found = await nylas.threads.list({ identifier, queryParams: { anyEmail: [person, 'nobody@sandbox.test'], limit: 50 } });
+  assert.equal(last().url.searchParams.get('any_email'), `${person},nobody@sandbox.test`);
+  assert.ok(found.data.some((thread) => thread.id === first.id));
+  const marked = await nylas.threads.update({ identifier, threadId: first.id, requestBody: { starred: true, unread: true } });
+  assert.deepEqual(JSON.parse(sent('PUT', `/v3/grants/${identifier}/threads/${first.id}`).body), { starred: true, unread: true });
+  assert.deepEqual([marked.data.id, marked.data.starred, marked.data.unread], [first.id, true, true]);
+  assert.ok((await nylas.threads.list({ identifier, queryParams: { starred: true, limit: 50 } })).data.some((thread) => thread.id === first.id));
+  await fails(nylas.threads.update({ identifier, threadId: first.id, requestBody: { folders: ['no such folder'] } }), 400, 'api.invalid_request_error');
+  const gone = await nylas.threads.destroy({ identifier, threadId: first.id });
+  assert.match(gone.requestId, /^[0-9a-f-]{36}$/);
+  assert.ok(!(await nylas.threads.list({ identifier, queryParams: { limit: 50 } })).data.some((thread) => thread.id === first.id));
+  await fails(nylas.threads.find({ identifier, threadId: 'no such thread' }), 404, 'api.not_found_error');
+});
+
+test('drafts', async () => {
+  const identifier = mailbox.grantId;
+  const before = (await nylas.drafts.list({ identifier })).data.length;
+  const small = Buffer.from('a small file');
+  const made = await nylas.drafts.create({ identifier, requestBody: { to: [{ email: otherUser, name: 'Other' }], bcc: [{ email: user }], subject: 'Written with care', body: '<p>Soon</p>', starred: true,
+    attachments: [{ filename: 'small.txt', contentType: 'text/plain', content: small.toString('base64'), size: small.length }] } });
+  assert.match(sent('POST', `/v3/grants/${identifier}/drafts`).headers['content-type'], /^application\/json/);
+  const draftId = made.data.id;
+  assert.deepEqual([made.data.object, made.data.grantId, made.data.subject, made.data.starred, made.data.bcc[0].email], ['draft', identifier, 'Written with care', true, user]);
+  const changed = await nylas.drafts.update({ identifier, draftId, requestBody: { subject: 'Written with more care' } });
+  assert.deepEqual([changed.data.id, changed.data.subject, changed.data.to[0].email, changed.data.attachments[0].filename], [draftId, 'Written with more care', otherUser, 'small.txt']);
+  const found = await nylas.drafts.find({ identifier, draftId });
+  assert.deepEqual([found.data.id, found.data.subject, found.data.object], [draftId, 'Written with more care', 'draft']);
+  assert.ok(found.data.body.includes('Soon'));
+  const bytes = await nylas.attachments.downloadBytes({ identifier, attachmentId: found.data.attachments[0].id, queryParams: { messageId: draftId } });
+  assert.equal(Buffer.compare(Buffer.from(bytes), small), 0);
+  const list = await nylas.drafts.list({ identifier, queryParams: { subject: 'more care', limit: 5 } });
+  assert.deepEqual(list.data.map((draft) => draft.id), [draftId]);
+
+  const large = Buffer.alloc(3.5 * 1024 * 1024, 'abc');
+  const withFile = await nylas.drafts.update({ identifier, draftId, requestBody: { subject: 'With a large file', attachments: [{ filename: 'large.bin', contentType: 'application/octet-stream', content: large, size: large.length }] } });
+  assert.match(sent('PUT', `/v3/grants/${identifier}/drafts/${draftId}`).headers['content-type'], /^multipart\/form-data/);
+  assert.deepEqual([withFile.data.id, withFile.data.subject, withFile.data.attachments.map((a) => a.filename)], [draftId, 'With a large file', ['large.bin']]);
+
+  const left = await nylas.drafts.send({ identifier, draftId });
+  assert.deepEqual(JSON.parse(sent('POST', `/v3/grants/${identifier}/drafts/${draftId}`).body), {});
+  assert.deepEqual([left.data.object, left.data.subject], ['message', 'With a large file']);
+  await fails(nylas.drafts.send({ identifier, draftId }), 404, 'api.not_found_error');
+  assert.equal((await nylas.drafts.list({ identifier })).data.length, before);
+
+  const other = await nylas.drafts.create({ identifier, requestBody: { subject: 'To nobody yet' } });
+  await fails(nylas.drafts.send({ identifier, draftId: other.data.id }), 400, 'api.invalid_request_error');
+  assert.match((await nylas.drafts.destroy({ identifier, draftId: other.data.id })).requestId, /^[0-9a-f-]{36}$/);
+  await fails(nylas.drafts.find({ identifier, draftId: other.data.id }), 404, 'api.not_found_error');
+  await fails(nylas.drafts.create({ identifier, requestBody: { subject: 'two\r\nlines' } }), 400, 'api.invalid_request_error');
 });
 
 test('a smaller consent reads no mail', async () => {
