@@ -46,7 +46,8 @@ type Config struct {
 	PlainHTTP    bool
 	Guard        *dial.Guard
 	Providers    *provider.Set
-	Addresses    []string          // where deliveries come from
+	Addresses    []string // where deliveries come from
+	Push         verifications.PushConfig
 	Mail         *mailer.Mailer    // nil: Postern mails nobody
 	EventDays    int               // how long events' content is kept; 0: the default
 	DeliveryDays int               // how long deliveries are listed; 0: the default
@@ -138,7 +139,9 @@ func (e *Engine) wire(c Config) (err error) {
 	e.Webhooks = webhooks.New(webhooks.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Outbox: out, Guard: c.Guard, DigestKey: digest,
 		SigningKey: ed25519.NewKeyFromSeed(seed), Addresses: c.Addresses,
 		AddressesAt: c.Now(), PlainHTTP: c.PlainHTTP, Mail: c.Mail, BaseURL: base, PayloadDays: c.EventDays, LogDays: c.DeliveryDays, Now: c.Now, Logger: c.Log})
-	e.Verifications = verifications.New(verifications.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Guard: c.Guard, DigestKey: digest, Now: c.Now, Logger: c.Log})
+	push := c.Push
+	push.Cut = e.Grants.CutAtProvider
+	e.Verifications = verifications.New(verifications.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Push: push, Guard: c.Guard, DigestKey: digest, Now: c.Now, Logger: c.Log})
 	return nil
 }
 

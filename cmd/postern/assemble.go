@@ -141,7 +141,7 @@ func assemble(ctx context.Context, c *config, dsn string, kek vault.KEK, x extra
 		}
 	}
 	e, err := engine.New(ctx, engine.Config{DSN: dsn, Installation: installation, KEK: kek, KEKSource: x.keySource, BaseURL: c.URL, Company: c.Company, Demo: x.demo, PlainHTTP: x.demo || c.URL.Scheme == "http",
-		Guard: guard, Providers: set, Addresses: c.EgressAddresses, Siblings: c.Siblings, EgressAllow: append(slices.Clone(c.EgressAllow), x.allow...), Mail: post, EventDays: c.EventDays, DeliveryDays: c.DeliveryDays, Now: time.Now, Log: log})
+		Guard: guard, Providers: set, Addresses: c.EgressAddresses, Push: c.Push, Siblings: c.Siblings, EgressAllow: append(slices.Clone(c.EgressAllow), x.allow...), Mail: post, EventDays: c.EventDays, DeliveryDays: c.DeliveryDays, Now: time.Now, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,9 @@ func (p *process) mount(x extras) {
 	p.server.Mount(v3.New(v3.Config{Access: e.Access, Applications: e.Applications, Grants: e.Grants, Mailbox: e.Mailbox, Ledger: e.Ledger, Webhooks: e.Webhooks, Verifications: e.Verifications, URL: p.server.URL, Region: c.Region,
 		Organization: p.installation.ID, Limits: x.limits, Now: time.Now}).Web())
 	p.server.Mount(consent.New(consent.Config{Grants: e.Grants, Server: p.server, Company: c.Company, Region: c.Region, Demo: x.demo, Now: time.Now}).Web())
-	p.server.Mount(inbound.New(e.Verifications, p.log).Web())
+	in := inbound.New(e.Verifications, p.log)
+	p.server.Mount(in.Web())
+	p.server.Mount(in.PushWeb())
 	p.server.Mount(portal.New(portal.Config{Access: e.Access, Applications: e.Applications, Tenants: e.Tenants, Grants: e.Grants, Ledger: e.Ledger, Webhooks: e.Webhooks, Verifications: e.Verifications, Keys: e.Keys, Evidence: e.Evidence, Siblings: c.Siblings,
 		Audit: e.Audit, AuditLog: e.AuditLog, Providers: p.providers, Server: p.server, Company: c.Company, Region: c.Region, Demo: x.demo, Now: time.Now}).Web())
 }

@@ -27,6 +27,7 @@ type measure struct {
 func measures() []measure {
 	return []measure{
 		{"grants", "the API over 100,000 grants: one, a page of 50, and authorisation alone, beside a bare echo and gorm program", benchGrants},
+		{"receive", "the way in: events verified, logged on disk and answered; refused ones; a gzip bomb", benchReceive},
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/postern-mail/postern/engine/secret"
+	"github.com/postern-mail/postern/engine/verifications"
 )
 
 // exitBadConfig is the exit code of a start that failed on its settings alone.
@@ -50,6 +51,7 @@ type config struct {
 	MailFrom        string
 	EnvFile         string // demo
 	Providers       providers
+	Push            verifications.PushConfig
 
 	autoMigrateSet bool
 }

@@ -110,6 +110,25 @@ func setCompany(c *config, value string) error {
 	return nil
 }
 
+// setPushState takes the secret that Microsoft repeats in each notification. A short one could be guessed; Graph takes 128 characters.
+func setPushState(c *config, value string) error {
+	if len(value) < 16 || len(value) > 128 {
+		return invalid{"is not 16 to 128 characters long", "write a random one"}
+	}
+	c.Push.MicrosoftState = secret.New(value)
+	return nil
+}
+
+func commaList(value string) []string {
+	var out []string
+	for one := range strings.SplitSeq(value, ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
 func setLogLevel(c *config, value string) error {
 	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 	level, ok := levels[strings.ToLower(value)]

@@ -44,6 +44,8 @@ var advices = []Advice{
 		"A network device that repeats requests does this now and then. Many of them say that somebody sends a captured call again; nothing got in."},
 	{RotationWindow, "Put off during a rotation", "No known secret explains the signature, and a rotation of the sender's secret is declared. The call was answered with 503, so that the sender tries again.",
 		"Enter the new secret before the window ends. The sender's next attempt is then accepted."},
+	{WrongClaims, "A token for somebody else", "The provider's token is genuine, and was made for another audience, another account or another app.",
+		"Compare the audience and the service account of the subscription with Postern's settings. If they are right, somebody tried a token of theirs; nothing got in."},
 	{Paused, "Put off: the source is paused", "Somebody paused this source. The call was answered with 503 and not looked at, so that the sender tries again.",
 		"Resume the source when it is time. Senders try again for hours or days, and give up after that."},
 	{UnknownEndpoint, "No such endpoint", "The request went to an endpoint that does not exist or was turned off.",
@@ -70,5 +72,5 @@ func Reasons() []string {
 
 // Sources lists what can stand as the source of a call.
 func Sources() []string {
-	return []string{selfKind, KindV3, KindStandard, receiverSource, unknownSource}
+	return []string{selfKind, KindV3, KindStandard, googleSource, microsoftSource, receiverSource, unknownSource}
 }

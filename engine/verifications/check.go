@@ -39,6 +39,7 @@ const (
 	UnknownEndpoint           = "unknown_endpoint"
 	Stale                     = "stale"           // Standard Webhooks: genuine, and too old or from the future
 	Replayed                  = "replayed"        // Standard Webhooks: the very same call again
+	WrongClaims               = "wrong_claims"    // a provider's token is genuine, and for somebody else
 	Paused                    = "paused"          // the source is paused: put off, not looked at
 	RotationWindow            = "rotation_window" // no known secret explains it, while the sender's rotation is declared
 )

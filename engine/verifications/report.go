@@ -39,7 +39,7 @@ const reportsPerMinute = 6000
 // acceptances are the reasons of an accepted call; notReported are Postern's own, which no receiver can give.
 var (
 	acceptances = []string{OK, OKPreviousSecret, Duplicate}
-	notReported = []string{UnknownEndpoint, RotationWindow, Paused}
+	notReported = []string{UnknownEndpoint, RotationWindow, Paused, WrongClaims}
 )
 
 // Report writes what a receiver found into the log, under source receiver. An accepted call whose generation it names also proves that it

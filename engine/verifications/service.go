@@ -16,11 +16,12 @@ import (
 	"github.com/postern-mail/postern/models/store"
 )
 
-// Config is what the service works with. All fields but Guard must be set.
+// Config is what the service works with. All fields but Guard and Push must be set.
 type Config struct {
 	Store     *store.Store
 	Safe      *sealed.Safe
 	Audit     *audit.Keeper
+	Push      PushConfig
 	Guard     *dial.Guard // the way out, to ask a sender for its addresses and a provider for its keys; nil: nobody is asked
 	DigestKey []byte      // keys the digests of bodies and signatures; webhooks gets the same
 	Now       func() time.Time
@@ -37,6 +38,9 @@ type Service struct {
 	clock     func() time.Time
 	log       *slog.Logger
 
+	push       PushConfig
+	googleKeys *keySet
+
 	lookups  *conveyor[models.EndpointID, source]
 	refusals *conveyor[refusal, struct{}]
 	notes    *conveyor[*noting, models.Verification]
@@ -47,6 +51,12 @@ type Service struct {
 // New makes the service. It starts no work.
 func New(c Config) *Service {
 	s := &Service{store: c.Store, safe: c.Safe, audit: c.Audit, guard: c.Guard, digestKey: c.DigestKey, clock: c.Now, log: c.Logger, quota: quota{most: rowsPerMinute}, reports: quota{most: reportsPerMinute}}
+	s.push = c.Push
+	address := c.Push.GoogleKeysURL
+	if address == "" {
+		address = GoogleKeys
+	}
+	s.googleKeys = &keySet{address: address, guard: c.Guard, now: s.now}
 	s.lookups = &conveyor[models.EndpointID, source]{work: s.lookup}
 	s.refusals = &conveyor[refusal, struct{}]{work: s.count}
 	s.notes = &conveyor[*noting, models.Verification]{work: s.write}

@@ -104,7 +104,7 @@ func (p *Portal) applicationNames(ctx context.Context) (map[models.ApplicationID
 
 // statusReasons says in words why a grant has its status. A time follows, so no full stop does.
 var statusReasons = map[string]string{
-	"connected": "It was connected", "reconnected": "It was reconnected", "refresh_refused": "The provider refused to renew the access",
+	"connected": "It was connected", "reconnected": "It was reconnected", "refresh_refused": "The provider refused to renew the access", "cut_at_provider": "Its owner cut it at the provider",
 	"credential_refused": "The mail server no longer takes the password", "revoked": "Access was revoked", "consent_given": "Consent was given; the program has not fetched its code yet",
 }
 

@@ -138,6 +138,11 @@ func (t *Tx) MarkGrantInvalid(tenant models.TenantID, id models.GrantID, credent
 		WHERE tenant_id = ? AND id = ? AND status = 'valid' AND credential = ?`, reason, detail, at, tenant, id, credential))
 }
 
+// GrantsOfSubject lists the valid grants of one person at a provider, in any tenant: at most 1,000.
+func (t *Tx) GrantsOfSubject(provider, subject string) ([]models.Grant, error) {
+	return all[models.Grant](t.db.Table("grants").Where("provider = ? AND subject = ? AND status = 'valid'", provider, subject).Order("id").Limit(1000))
+}
+
 // MarkGrantRevoked cuts a grant. ErrNotFound: it is revoked already.
 func (t *Tx) MarkGrantRevoked(tenant models.TenantID, id models.GrantID, reason string, at time.Time) error {
 	return changed(t.db.Exec(`UPDATE grants SET status = 'revoked', status_reason = ?, status_detail = '', status_at = ?, revoked_at = ?, updated_at = ?
