@@ -1,6 +1,10 @@
 -- A provider's security event names a person by the subject alone: the grants of that person are found in any tenant.
 
+--
+-- And one table goes that nothing uses: what is put off while a sender rotates its secret is not kept, the sender's next attempt is judged.
+
 -- +goose Up
+DROP TABLE IF EXISTS inbound_waiting;
 CREATE INDEX grants_of_subject ON grants (provider, subject);
 
 -- +goose Down

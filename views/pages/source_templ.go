@@ -850,7 +850,7 @@ func SourceShow(p layout.Page, v SourceShowView) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = ui.Section("window", "A rotation at the sender", "Nylas' cloud ends the old secret the moment it makes the new one. Open the window before you press its button: what no known secret explains is then put off with 503 and kept sealed, and is judged anew when you enter the new secret.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var32), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Section("window", "A rotation at the sender", "Nylas' cloud ends the old secret the moment it makes the new one. Open the window before you press its button: what no known secret explains is then put off with 503, never refused, and the sender's next attempt is accepted once you have entered the new secret.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var32), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
