@@ -9,3 +9,12 @@ CREATE INDEX grants_of_subject ON grants (provider, subject);
 
 -- +goose Down
 DROP INDEX grants_of_subject;
+CREATE TABLE inbound_waiting (
+    endpoint_id uuid NOT NULL REFERENCES inbound_endpoints (id),
+    id          uuid PRIMARY KEY,
+    at          timestamptz NOT NULL,
+    digest      bytea NOT NULL,
+    until       timestamptz NOT NULL,
+    address     text NOT NULL DEFAULT '',
+    UNIQUE (endpoint_id, digest)
+);
