@@ -951,20 +951,6 @@ CREATE TABLE public.inbound_seen (
 
 
 --
--- Name: inbound_waiting; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.inbound_waiting (
-    endpoint_id uuid NOT NULL,
-    id uuid NOT NULL,
-    at timestamp with time zone NOT NULL,
-    digest bytea NOT NULL,
-    until timestamp with time zone NOT NULL,
-    address text DEFAULT ''::text NOT NULL
-);
-
-
---
 -- Name: instance; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1863,22 +1849,6 @@ ALTER TABLE ONLY public.inbound_seen
 
 
 --
--- Name: inbound_waiting inbound_waiting_endpoint_id_digest_key; Type: CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.inbound_waiting
-    ADD CONSTRAINT inbound_waiting_endpoint_id_digest_key UNIQUE (endpoint_id, digest);
-
-
---
--- Name: inbound_waiting inbound_waiting_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.inbound_waiting
-    ADD CONSTRAINT inbound_waiting_pkey PRIMARY KEY (id);
-
-
---
 -- Name: instance instance_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2374,6 +2344,13 @@ CREATE INDEX grants_of_credential ON public.grants USING btree (credential_id) W
 
 
 --
+-- Name: grants_of_subject; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX grants_of_subject ON public.grants USING btree (provider, subject);
+
+
+--
 -- Name: grants_of_tenant; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2427,13 +2404,6 @@ CREATE INDEX inbound_seen_by_time ON public.inbound_seen USING btree (seen_at);
 --
 
 CREATE UNIQUE INDEX inbound_self_once ON public.inbound_endpoints USING btree (application_id) WHERE (kind = 'self'::text);
-
-
---
--- Name: inbound_waiting_by_end; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX inbound_waiting_by_end ON public.inbound_waiting USING btree (until);
 
 
 --
@@ -3178,14 +3148,6 @@ ALTER TABLE ONLY public.inbound_endpoints
 
 ALTER TABLE ONLY public.inbound_secrets
     ADD CONSTRAINT inbound_secrets_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES public.inbound_endpoints(id);
-
-
---
--- Name: inbound_waiting inbound_waiting_endpoint_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.inbound_waiting
-    ADD CONSTRAINT inbound_waiting_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES public.inbound_endpoints(id);
 
 
 --
@@ -4540,13 +4502,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.inbound_secrets TO postern_pla
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.inbound_seen TO postern_platform;
-
-
---
--- Name: TABLE inbound_waiting; Type: ACL; Schema: public; Owner: -
---
-
-GRANT SELECT,INSERT,DELETE ON TABLE public.inbound_waiting TO postern_platform;
 
 
 --
