@@ -121,7 +121,7 @@ func (e *Engine) wire(c Config) (err error) {
 		Company: c.Company, IDTokens: ed25519.NewKeyFromSeed(seed), Now: c.Now, Log: c.Log})
 	kept.Refused = e.Grants.Expired
 	e.Ledger = ledger.New(e.Store, c.Now, c.Log)
-	e.Mailbox = mailbox.New(e.Store, kept, c.Providers, c.Now, c.Log)
+	e.Mailbox = mailbox.New(mailbox.Config{Store: e.Store, Tokens: kept, Safe: safe, Outbox: out, Providers: c.Providers, Now: c.Now, Log: c.Log})
 	e.Tenants = tenants.New(e.Store, e.Audit, c.Installation.Region, c.Now)
 	e.Applications = applications.New(applications.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Providers: c.Providers, Now: c.Now})
 	if e.Access, err = access.New(access.Config{Store: e.Store, Audit: e.Audit, BaseURL: c.BaseURL, Region: c.Installation.Region, Demo: c.Demo, Siblings: c.Siblings, Keys: access.KeyStanding, Now: c.Now, Logger: c.Log}); err != nil {

@@ -25,6 +25,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	workers := river.NewWorkers()
 	e.Grants.Workers(workers)
 	e.Webhooks.Workers(workers)
+	e.Mailbox.Workers(workers)
 	e.Verifications.Workers(workers)
 	e.Keys.Workers(workers)
 	e.Evidence.Workers(workers)

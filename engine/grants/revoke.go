@@ -125,6 +125,9 @@ func (s *Service) end(ctx context.Context, tx *store.Tx, actor models.Actor, g m
 	if err := tx.BurnConnectCodes(g.TenantID, g.ID, at); err != nil {
 		return err
 	}
+	if _, err := tx.CancelSchedulesOfGrant(g.TenantID, g.ID, at.UTC(), "grant_"+act); err != nil {
+		return err
+	}
 	entry := objectOf(g)
 	entry.Action, entry.Detail = "grant."+act, map[string]string{"provider": g.Provider, "reason": reason}
 	if err := s.audit.Append(ctx, tx, actor, entry); err != nil {

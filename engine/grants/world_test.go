@@ -105,7 +105,7 @@ func newWorld(t *testing.T) *world {
 	w.grants = grants.New(grants.Config{Store: w.db.Store, Audit: w.audit, Outbox: out, Tokens: kept, Providers: set, BaseURL: "https://postern.example", Region: "eu", Company: "Acme",
 		IDTokens: ed25519.NewKeyFromSeed(make([]byte, 32)), Now: w.clock.now, Log: log})
 	kept.Refused, w.tokens = w.grants.Expired, kept
-	w.mailbox = mailbox.New(w.db.Store, kept, set, w.clock.now, log)
+	w.mailbox = mailbox.New(mailbox.Config{Store: w.db.Store, Tokens: kept, Safe: safe, Outbox: out, Providers: set, Now: w.clock.now, Log: log})
 	w.apps = applications.New(applications.Config{Store: w.db.Store, Safe: safe, Audit: w.audit, Providers: set, Now: w.clock.now})
 	w.furnish(w.apps, tenants.New(w.db.Store, w.audit, "eu", w.clock.now))
 	return w

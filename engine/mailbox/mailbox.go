@@ -11,7 +11,9 @@ import (
 
 	"github.com/postern-mail/postern/engine/email"
 	"github.com/postern-mail/postern/engine/fault"
+	"github.com/postern-mail/postern/engine/outbox"
 	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/sealed"
 	"github.com/postern-mail/postern/engine/tokens"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
@@ -21,6 +23,8 @@ import (
 type Service struct {
 	store     *store.Store
 	tokens    *tokens.Keeper
+	safe      *sealed.Safe
+	outbox    *outbox.Keeper
 	providers *provider.Set
 	now       func() time.Time
 	log       *slog.Logger
@@ -33,9 +37,20 @@ type noted struct {
 	capability provider.Capability
 }
 
+// Config is what the service is made of. All of it is required.
+type Config struct {
+	Store     *store.Store
+	Tokens    *tokens.Keeper
+	Safe      *sealed.Safe
+	Outbox    *outbox.Keeper
+	Providers *provider.Set
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
 // New makes the service.
-func New(s *store.Store, t *tokens.Keeper, p *provider.Set, now func() time.Time, log *slog.Logger) *Service {
-	return &Service{store: s, tokens: t, providers: p, now: now, log: log}
+func New(c Config) *Service {
+	return &Service{store: c.Store, tokens: c.Tokens, safe: c.Safe, outbox: c.Outbox, providers: c.Providers, now: c.Now, log: c.Log}
 }
 
 // ErrCapability is a grant whose owner did not allow what is asked. The provider was not called.
@@ -129,17 +144,8 @@ func (s *Service) Send(ctx context.Context, actor models.Actor, g models.Grant, 
 // with checks that the actor and the grant may, then asks the provider. The grant's standing is read anew here, so that a revocation in another process counts from
 // its commit on. A revocation while the provider is answering closes the connection under it: then the answer is the revocation, not the broken line.
 func (s *Service) with(ctx context.Context, actor models.Actor, g models.Grant, p models.Permission, c provider.Capability, do func(provider.Connector, provider.Account) error) error {
-	if !actor.May(p) {
-		return fault.New(fault.Denied, "permission_missing", "This key or role is not allowed to do that: it lacks %s.", p)
-	}
-	standing, err := s.standing(ctx, g)
+	standing, err := s.may(ctx, actor, g, p, c)
 	if err != nil {
-		return err
-	}
-	if !slices.Contains(provider.CapabilitiesOf(g.Provider, standing.ScopesGranted), c) {
-		return ErrCapability(c)
-	}
-	if err := s.tokens.Offered(ctx, g.ApplicationID, g.Provider, standing.CredentialID); err != nil {
 		return err
 	}
 	connector, err := s.providers.Connector(g.Provider)
@@ -159,6 +165,21 @@ func (s *Service) with(ctx context.Context, actor models.Actor, g models.Grant, 
 	}
 	s.used(ctx, standing, c)
 	return nil
+}
+
+// may checks what with checks before a provider is asked, and answers the grant as it stands.
+func (s *Service) may(ctx context.Context, actor models.Actor, g models.Grant, p models.Permission, c provider.Capability) (models.Grant, error) {
+	if !actor.May(p) {
+		return g, fault.New(fault.Denied, "permission_missing", "This key or role is not allowed to do that: it lacks %s.", p)
+	}
+	standing, err := s.standing(ctx, g)
+	if err != nil {
+		return g, err
+	}
+	if !slices.Contains(provider.CapabilitiesOf(g.Provider, standing.ScopesGranted), c) {
+		return g, ErrCapability(c)
+	}
+	return standing, s.tokens.Offered(ctx, g.ApplicationID, g.Provider, standing.CredentialID)
 }
 
 func (s *Service) standing(ctx context.Context, g models.Grant) (models.Grant, error) {

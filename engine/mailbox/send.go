@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/postern-mail/postern/engine/email"
@@ -34,15 +35,17 @@ var (
 // Sending is a message to send.
 type Sending struct {
 	Draft   email.Draft
-	ReplyTo string   // id of the message that is answered; empty: none
-	Key     string   // idempotency key; empty: none
-	Digest  [32]byte // of all that was asked for, to tell a repetition from another message
+	ReplyTo string    // id of the message that is answered; empty: none
+	At      time.Time // when it is to leave; zero: now
+	Key     string    // idempotency key; empty: none
+	Digest  [32]byte  // of all that was asked for, to tell a repetition from another message
 }
 
 // Sent is what became of it.
 type Sent struct {
 	Message  email.Message
-	Replayed bool // it had left before, under the same key
+	Schedule models.Schedule // where it leaves later; then Message has no id
+	Replayed bool            // it had left, or been scheduled, before, under the same key
 }
 
 // SendOnce sends a message; under an idempotency key only the first time within an hour. A repetition is answered with the message that left, or with its ids alone
@@ -52,8 +55,7 @@ func (s *Service) SendOnce(ctx context.Context, actor models.Actor, g models.Gra
 		return Sent{}, fault.New(fault.Denied, "permission_missing", "This key or role is not allowed to do that: it lacks %s.", models.SendMessages)
 	}
 	if q.Key == "" {
-		m, err := s.reply(ctx, actor, g, q)
-		return Sent{Message: m}, err
+		return s.leave(ctx, actor, g, q)
 	}
 	now := s.now().UTC()
 	keyed := hmac.New(sha256.New, []byte(q.Key))
@@ -75,6 +77,8 @@ func (s *Service) SendOnce(ctx context.Context, actor models.Actor, g models.Gra
 		return Sent{}, ErrKeyRunning
 	case row.State == models.SendUnknown:
 		return Sent{}, ErrKeyUnknown
+	case strings.HasPrefix(row.MessageID, scheduled):
+		return s.scheduledBefore(ctx, g, q, strings.TrimPrefix(row.MessageID, scheduled))
 	default:
 		m, err := s.Message(ctx, actor, g, row.MessageID, email.Standard)
 		if err != nil {
@@ -82,13 +86,44 @@ func (s *Service) SendOnce(ctx context.Context, actor models.Actor, g models.Gra
 		}
 		return Sent{Message: m, Replayed: true}, nil
 	}
-	m, err := s.reply(ctx, actor, g, q)
-	row.State, row.MessageID, row.ThreadID = models.SendSent, m.ID, m.ThreadID
+	sent, err := s.leave(ctx, actor, g, q)
+	row.State, row.MessageID, row.ThreadID = models.SendSent, sent.Message.ID, sent.Message.ThreadID
+	if !sent.Schedule.ID.IsZero() {
+		row.MessageID = scheduled + sent.Schedule.ID.String()
+	}
 	if err != nil {
 		row.State = models.SendUnknown
 	}
 	s.noteSend(ctx, row, err != nil && stayed(err))
+	return sent, err
+}
+
+// scheduled marks, in place of a message's id, the id of a schedule.
+const scheduled = "schedule "
+
+// leave sends now, or puts away for later.
+func (s *Service) leave(ctx context.Context, actor models.Actor, g models.Grant, q Sending) (Sent, error) {
+	if !q.At.IsZero() {
+		return s.later(ctx, actor, g, q)
+	}
+	if err := s.answering(ctx, actor, g, &q); err != nil {
+		return Sent{}, err
+	}
+	m, err := s.Send(ctx, actor, g, q.Draft)
 	return Sent{Message: m}, err
+}
+
+func (s *Service) scheduledBefore(ctx context.Context, g models.Grant, q Sending, id string) (Sent, error) {
+	out := Sent{Message: outline(g, q.Draft), Replayed: true}
+	schedule, err := models.ParseID[models.ScheduleID](id)
+	if err != nil {
+		return out, fmt.Errorf("read a schedule's id: %w", err)
+	}
+	err = s.store.InTenant(ctx, g.TenantID, func(tx *store.Tx) (err error) {
+		out.Schedule, err = tx.Schedule(g.TenantID, schedule)
+		return err
+	})
+	return out, err
 }
 
 // noteSend writes how a send ended. The caller may have left meanwhile. What cannot be noted stays running until it runs out: that keeps the promise, too.
@@ -121,11 +156,11 @@ func stayed(err error) bool {
 	}
 }
 
-// reply sends, within the conversation of the message that is answered. That message's ids are looked up for a caller who may send, whether or not they may read:
+// answering puts a message into the conversation of the one that it answers. That message's ids are looked up for a caller who may send, whether or not they may read:
 // nothing of it is shown.
-func (s *Service) reply(ctx context.Context, actor models.Actor, g models.Grant, q Sending) (email.Message, error) {
+func (s *Service) answering(ctx context.Context, actor models.Actor, g models.Grant, q *Sending) error {
 	if q.ReplyTo == "" {
-		return s.Send(ctx, actor, g, q.Draft)
+		return nil
 	}
 	var original email.Message
 	err := s.with(ctx, actor, g, models.SendMessages, provider.ReadMail, func(c provider.Connector, a provider.Account) (err error) {
@@ -137,13 +172,13 @@ func (s *Service) reply(ctx context.Context, actor models.Actor, g models.Grant,
 		return err
 	})
 	if errors.Is(err, provider.ErrMessageNotFound) {
-		return email.Message{}, errReplyTo.Because(err)
+		return errReplyTo.Because(err)
 	}
 	if err != nil {
-		return email.Message{}, err
+		return err
 	}
 	q.Draft.InReplyTo, q.Draft.References = original.MessageID, chain(original)
-	return s.Send(ctx, actor, g, q.Draft)
+	return nil
 }
 
 // chain is the references of an answer to m (RFC 5322 section 3.6.4).

@@ -24,6 +24,7 @@ const (
 	WebhookSecretOwner = "webhook_secret"
 	EventOwner         = "event"
 	DocumentOwner      = "document"
+	ScheduleOwner      = store.ScheduleOwner
 )
 
 // fields is the registry: whatever is sealed stands here, so that rotation, checking and shredding cannot forget a field.
@@ -36,6 +37,21 @@ var fields = map[string][]string{
 	WebhookSecretOwner: {"secret"},
 	EventOwner:         {"payload"},
 	DocumentOwner:      {"content"},
+	ScheduleOwner:      append([]string{"draft"}, schedulePieces()...),
+}
+
+// SchedulePiece is how much of a scheduled message's files is sealed at once, so that sealing 25 MB does not take 25 MB of memory.
+const SchedulePiece = 1 << 20
+
+// SchedulePieceField names the field of the piece that is n-th, from 0. A message has at most 40.
+func SchedulePieceField(n int) string { return fmt.Sprintf("content_%02d", n) }
+
+func schedulePieces() []string {
+	out := make([]string, 40)
+	for n := range out {
+		out[n] = SchedulePieceField(n)
+	}
+	return out
 }
 
 // Fields is a copy of the registry: owner kind to fields.

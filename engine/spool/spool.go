@@ -46,19 +46,40 @@ func New(dir string) (*File, error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("make a spool: %w", err)
 	}
+	seal, err := freshKey()
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return &File{file: f, seal: seal, tail: make([]byte, 0, piece), at: -1, coded: make([]byte, 0, piece+tag)}, nil
+}
+
+func freshKey() (cipher.AEAD, error) {
 	var key [32]byte
 	_, _ = rand.Read(key[:]) // never fails
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("make a spool: %w", err)
+		return nil, fmt.Errorf("make a spool's key: %w", err)
 	}
-	seal, err := cipher.NewGCM(block)
+	return cipher.NewGCM(block)
+}
+
+// Reset empties the spool, to be filled anew under another key: a nonce must not be used twice with one.
+func (f *File) Reset() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.file == nil {
+		return errClosed
+	}
+	seal, err := freshKey()
 	if err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("make a spool: %w", err)
+		return err
 	}
-	return &File{file: f, seal: seal, tail: make([]byte, 0, piece), at: -1, coded: make([]byte, 0, piece+tag)}, nil
+	if err := f.file.Truncate(0); err != nil {
+		return fmt.Errorf("empty a spool: %w", plainly(err))
+	}
+	f.seal, f.size, f.tail, f.frozen, f.at = seal, 0, f.tail[:0], false, -1
+	return nil
 }
 
 // nonce is the number of the piece: the key lives for one file, and each of its pieces is sealed once.

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -244,4 +245,18 @@ func (b *body) number(name string, least, most int) int {
 	}
 	b.wrong(name, "%s is a whole number between %d and %d.", name, least, most)
 	return 0
+}
+
+// time is unix seconds; the zero time when absent.
+func (b *body) time(name string) time.Time {
+	switch v := b.fields[name].(type) {
+	case nil:
+		return time.Time{}
+	case json.Number:
+		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil && n > 0 && n <= lastSecond {
+			return time.Unix(n, 0).UTC()
+		}
+	}
+	b.wrong(name, "%s is a time in whole seconds since 1970.", name)
+	return time.Time{}
 }

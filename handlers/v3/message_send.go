@@ -2,6 +2,7 @@ package v3
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -35,6 +36,10 @@ func idempotencyKey(h http.Header) (string, error) {
 func (d *Door) messageSend(c echo.Context) error {
 	q := queryOf(c)
 	asMIME := q.word("type", "json", "json", "mime") == "mime"
+	var at time.Time
+	if asMIME {
+		at = q.time("send_at") // a complete message has no other place to say it
+	}
 	if q.err != nil {
 		return q.err
 	}
@@ -55,6 +60,7 @@ func (d *Door) messageSend(c echo.Context) error {
 		defer files.Close() //nolint:errcheck // what it held is gone either way
 		if asMIME {
 			sending, err = rawSending(c, files)
+			sending.At = at
 		} else {
 			sending, err = formSending(c, files)
 		}
@@ -72,5 +78,11 @@ func (d *Door) messageSend(c echo.Context) error {
 	if sent.Replayed {
 		c.Response().Header().Set("Idempotent-Response", "true")
 	}
-	return reply(c, http.StatusOK, map[string]any{"request_id": web.RequestID(c), "grant_id": g.ID.String(), "data": messageJSON(g, sent.Message, email.Standard)})
+	status, data := http.StatusOK, messageJSON(g, sent.Message, email.Standard)
+	if later := sent.Schedule; !later.ID.IsZero() {
+		// It has no id of a message yet. Clients that insist on one get the schedule's.
+		status = http.StatusAccepted
+		data["id"], data["schedule_id"], data["send_at"], data["folders"] = later.ID.String(), later.ID.String(), later.SendAt.Unix(), []string{}
+	}
+	return reply(c, status, map[string]any{"request_id": web.RequestID(c), "grant_id": g.ID.String(), "data": data})
 }

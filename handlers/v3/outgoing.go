@@ -193,6 +193,7 @@ func sendingOf(b *body, files []email.Enclosure, digest hash.Hash) (mailbox.Send
 		b.under("custom_headers", h)
 	}
 	d.Attachments = append(b.enclosures(), files...)
+	s.At = b.time("send_at")
 	b.refuseAbsent()
 	if b.err == nil {
 		b.err = d.Check()
@@ -210,11 +211,8 @@ func sendingOf(b *body, files []email.Enclosure, digest hash.Hash) (mailbox.Send
 }
 
 func (b *body) refuseAbsent() {
-	if b.has("send_at") {
-		b.wrong("send_at", "Sending at a later time is not offered yet. Leave send_at out, and send when it is time.")
-	}
 	if draft := b.boolean("use_draft"); draft != nil && *draft {
-		b.wrong("use_draft", "Sending at a later time is not offered yet. Leave use_draft out.")
+		b.wrong("use_draft", "Messages that leave later are kept here, encrypted, and not among the provider's drafts. Leave use_draft out.")
 	}
 	if t := b.object("tracking_options"); t != nil {
 		for _, name := range []string{"opens", "links", "thread_replies"} {

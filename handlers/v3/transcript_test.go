@@ -39,9 +39,9 @@ var changing = []struct {
 }
 
 var (
-	unixTime  = regexp.MustCompile(`("(?:\w+_at|date|iat|exp|time|grant_updated_at)": )1[789]\d{8}\b`)
+	unixTime  = regexp.MustCompile(`("(?:\w+_at|date|close_time|iat|exp|time|grant_updated_at)": )1[789]\d{8}\b`)
 	secretRow = regexp.MustCompile(`("webhook_secret": )"[^"]+"`)
-	messageID = regexp.MustCompile(`("(?:id|thread_id|next_cursor)": |"reply_to_message_id":|message_id=|page_token=|messages/|drafts/)"?[A-Za-z0-9_-]{12,}"?`)
+	messageID = regexp.MustCompile(`("(?:id|thread_id|message_id|next_cursor)": |"reply_to_message_id":|message_id=|page_token=|messages/|drafts/)"?[A-Za-z0-9_-]{12,}"?`)
 	idInList  = regexp.MustCompile(`(?m)^(\s+)"[A-Za-z0-9_-]{12,}"(,?)$`)
 )
 

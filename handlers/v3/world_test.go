@@ -53,6 +53,7 @@ type world struct {
 	second  models.Tenant
 	key     string
 	routes  []web.RouteInfo
+	dsn     string
 
 	mu  sync.Mutex
 	now time.Time
@@ -103,7 +104,8 @@ func newWorld(t *testing.T, options ...option) *world {
 	}
 	log := slog.New(slog.NewTextHandler(&locked{w: w.log}, nil))
 	base := &url.URL{Scheme: "http", Host: "127.0.0.1:8400"}
-	w.Engine, err = engine.New(ctx, engine.Config{DSN: storetest.Fresh(t), Installation: engine.Installation{ID: "test", Region: "eu", Secret: storetest.Secret}, KEK: kek,
+	w.dsn = storetest.Fresh(t)
+	w.Engine, err = engine.New(ctx, engine.Config{DSN: w.dsn, Installation: engine.Installation{ID: "test", Region: "eu", Secret: storetest.Secret}, KEK: kek,
 		BaseURL: base, Company: "Acme", PlainHTTP: true, Guard: guard, Providers: provider.NewSet(nil, connectors...), Addresses: []string{"192.0.2.7/32"}, Now: w.clock, Log: log})
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,11 @@ import (
 const (
 	sendMost  = 36 << 20 // 25 MB of attachments, encoded
 	smtpBytes = 256 << 10
+	sendPause = time.Minute // a reply of 4yz names no time (RFC 5321 section 4.2.1)
 )
+
+// errSendLater: the server did not take the message, and may take it later.
+var errSendLater = fault.New(fault.Limited, "provider_throttled", "The mail server does not take the message just now. Send it again later.")
 
 var errSendTooLarge = fault.New(fault.Invalid, "message_too_large", "The message is larger than the mail server takes.").At("attachments")
 
@@ -125,6 +129,9 @@ func (m *Mail) smtpLogin(ctx context.Context, s server, a provider.Account) (*sm
 	if err != nil {
 		w.kill()
 		var refused *smtp.SMTPError
+		if errors.As(err, &refused) && refused.Code/100 == 4 && refused.Code != 454 { // 454: TLS is not available
+			return nil, nil, errSendLater.RetryAfter(sendPause).Because(plain(err))
+		}
 		if s.protection == provider.StartTLS && (errors.As(err, &refused) || strings.Contains(err.Error(), "STARTTLS")) {
 			return nil, nil, provider.ErrNoTLS.Because(plain(err))
 		}
@@ -162,6 +169,8 @@ func smtpFault(w *wire, err error, refused *fault.Error) error {
 		return errSendTooLarge.Because(plain(err))
 	case no.Code >= 500:
 		return refused.Because(plain(err))
+	case no.Code >= 400:
+		return errSendLater.RetryAfter(sendPause).Because(plain(err))
 	}
 	return provider.ErrBadAnswer.Because(plain(err))
 }

@@ -22,6 +22,7 @@ type Submission struct {
 	d    *DovecotServer
 	mu   sync.Mutex
 	got  []Taken
+	say  error
 }
 
 // Taken is one message that was submitted.
@@ -62,6 +63,13 @@ func (silent) Println(...any)        {}
 // Settings is how to reach it.
 func (s *Submission) Settings() map[string]string {
 	return map[string]string{provider.SMTPHost: "127.0.0.1", provider.SMTPPort: s.port, provider.SMTPTLS: provider.StartTLS}
+}
+
+// Answer has every message refused with err from now on, after it was heard to its end; nil takes them again.
+func (s *Submission) Answer(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.say = err
 }
 
 // Taken is what was submitted so far.
@@ -115,8 +123,11 @@ func (x *submitting) Data(r io.Reader) error {
 	}
 	x.msg.Raw = string(b)
 	x.s.mu.Lock()
+	defer x.s.mu.Unlock()
+	if x.s.say != nil {
+		return x.s.say
+	}
 	x.s.got = append(x.s.got, x.msg)
-	x.s.mu.Unlock()
 	return nil
 }
 
