@@ -201,5 +201,5 @@ type sample struct {
 }
 
 func samples() []sample {
-	return slices.Concat(portalSamples(), setupSamples(), securitySamples(), hostedSamples(), verificationSamples())
+	return slices.Concat(portalSamples(), setupSamples(), securitySamples(), hostedSamples(), verificationSamples(), referenceSamples())
 }

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"sync"
 	"time"
 
 	"github.com/postern-mail/postern/engine/access"
@@ -14,10 +15,11 @@ import (
 	"github.com/postern-mail/postern/engine/tenants"
 	"github.com/postern-mail/postern/engine/verifications"
 	"github.com/postern-mail/postern/engine/webhooks"
+	"github.com/postern-mail/postern/views/pages"
 	"github.com/postern-mail/postern/web"
 )
 
-// Config is what the portal is made of. Everything is required but Providers and AuditLog.
+// Config is what the portal is made of. Everything is required but Providers, AuditLog and Document.
 type Config struct {
 	Server        *web.Server
 	Access        *access.Service
@@ -36,13 +38,17 @@ type Config struct {
 	Company       string        // who runs this Postern
 	Region        string        // us or eu
 	Demo          bool
+	Document      []byte // the API's OpenAPI document, for its reference
 	Now           func() time.Time
 }
 
 // Portal is the door. It is safe for concurrent use.
 type Portal struct {
 	Config
-	checks meter // of the checker
+	checks        meter // of the checker
+	readReference sync.Once
+	refGroups     []pages.RefGroup
+	refErr        error
 }
 
 // New makes the door. Mount what Web gives.

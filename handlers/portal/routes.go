@@ -134,6 +134,9 @@ func (p *Portal) routes() []web.Route {
 		{Method: "POST", Path: "/security/passes/:pass/revoke", Permission: models.ManagePasses, Handler: p.passRevoke},
 		{Method: "POST", Path: "/security/encryption/rotate", Permission: models.RotateKeys, Handler: p.keysRotate},
 
+		{Method: "GET", Path: "/reference", Permission: web.AnyMember, Handler: p.reference},
+		{Method: "GET", Path: "/reference/from-nylas", Permission: web.AnyMember, Handler: p.referenceNylas},
+		{Method: "GET", Path: "/reference/:chapter", Permission: web.AnyMember, Handler: p.referenceShow},
 		{Method: "GET", Path: "/settings", Permission: models.ReadApps, Handler: p.settings},
 		{Method: "GET", Path: "/applications", Permission: models.ReadApps, Handler: p.applicationList},
 		{Method: "POST", Path: "/applications", Permission: models.WriteApps, Handler: p.applicationCreate},

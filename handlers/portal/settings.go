@@ -28,6 +28,7 @@ func (p *Portal) settings(c echo.Context) error {
 		{pages.SettingsLinkView{Label: "API keys", Detail: "What programs show to be let in.", Icon: "key", URL: "/api-keys"}, models.ManageKeys},
 		{pages.SettingsLinkView{Label: "Members", Detail: "The people who can sign in, and their roles.", Icon: "member", URL: "/members"}, models.ManageMembers},
 		{pages.SettingsLinkView{Label: "Receipts", Detail: "What was cut, and what the provider answered.", Icon: "receipt", URL: "/receipts"}, models.ReadReceipts},
+		{pages.SettingsLinkView{Label: "API reference", Detail: "Every call with its parameters, an example and its answer; and what is new for those who come from Nylas.", Icon: "document", URL: "/reference"}, models.ReadApps},
 	} {
 		if web.Actor(c).May(l.permission) {
 			view.Links = append(view.Links, l.link)
