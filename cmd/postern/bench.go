@@ -26,6 +26,7 @@ type measure struct {
 // measures in the order of the report.
 func measures() []measure {
 	return []measure{
+		{"send", "events of 1 KiB from commit to the receiver's 200, also beside a large log, and their delay at a tenth; beside a bare loop of POSTs", benchSend},
 		{"grants", "the API over 100,000 grants: one, a page of 50, and authorisation alone, beside a bare echo and gorm program", benchGrants},
 		{"receive", "the way in: events verified, logged on disk and answered; refused ones; a gzip bomb", benchReceive},
 	}
