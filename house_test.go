@@ -11,9 +11,9 @@ var everywhere = []string{"engine/secret"}
 
 var (
 	words    = []string{"models", "engine/fault", "engine/email"}
-	tools    = []string{"models/store", "engine/dial", "engine/vault", "engine/sealed", "engine/provider", "engine/spool", "engine/mailer"}
+	tools    = []string{"models/store", "engine/dial", "engine/vault", "engine/sealed", "engine/provider", "engine/spool", "engine/mailer", "engine/tombstones"}
 	keepers  = []string{"engine/audit", "engine/outbox", "engine/tokens"}
-	deeds    = []string{"engine/access", "engine/applications", "engine/tenants", "engine/grants", "engine/webhooks", "engine/verifications", "engine/mailbox", "engine/ledger", "engine/keys", "engine/evidence"}
+	deeds    = []string{"engine/access", "engine/applications", "engine/tenants", "engine/grants", "engine/webhooks", "engine/verifications", "engine/mailbox", "engine/ledger", "engine/keys", "engine/evidence", "engine/offboardings"}
 	doors    = []string{"handlers/portal", "handlers/consent", "handlers/v3", "handlers/inbound"}
 	skin     = []string{"views/ui", "views/layout", "views/pages", "views/consent"}
 	shared   = []string{"engine/email", "engine/fault", "engine/provider/imapmail", "engine/provider/oauth", "engine/provider/rfc5322"}
@@ -38,6 +38,7 @@ func house() []room {
 		{[]string{"models/store/storetest"}, []string{"models", "models/store", "models/store/cluster", "migrations"}, "a test kit stands on the store alone, so that every test may use it"},
 		{[]string{"engine/dial"}, []string{"engine/fault"}, "the way out is judged by addresses alone: a row or a key in here could bend the judgement"},
 		{[]string{"engine/mailer"}, []string{"engine/fault", "engine/dial"}, "the mailer sends what it is given: it knows no rows, and no customer's mail"},
+		{[]string{"engine/tombstones"}, []string{"models", "engine/fault"}, "the ledger stands outside the database: it knows ids and a file, and nothing that could be restored with it"},
 		{[]string{"engine/vault"}, []string{"engine/fault"}, "the vault sees keys and bytes; with the store in reach, one slip could write plain text"},
 		{[]string{"engine/spool"}, nil, "a spool holds bytes for the length of a request; whose they are is not its business"},
 		{[]string{"engine/sealed"}, append([]string{"models/store", "engine/vault"}, words...), "sealed values are vault and store put together; what they mean is for those above"},

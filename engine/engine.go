@@ -22,11 +22,13 @@ import (
 	"github.com/postern-mail/postern/engine/ledger"
 	"github.com/postern-mail/postern/engine/mailbox"
 	"github.com/postern-mail/postern/engine/mailer"
+	"github.com/postern-mail/postern/engine/offboardings"
 	"github.com/postern-mail/postern/engine/outbox"
 	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/engine/sealed"
 	"github.com/postern-mail/postern/engine/tenants"
 	"github.com/postern-mail/postern/engine/tokens"
+	"github.com/postern-mail/postern/engine/tombstones"
 	"github.com/postern-mail/postern/engine/vault"
 	"github.com/postern-mail/postern/engine/verifications"
 	"github.com/postern-mail/postern/engine/webhooks"
@@ -53,6 +55,7 @@ type Config struct {
 	DeliveryDays int               // how long deliveries are listed; 0: the default
 	Siblings     map[string]string // region to base URL, of installations elsewhere
 	EgressAllow  []netip.Prefix    // what the operator opened in Guard
+	Tombstones   string            // file of the ledger of what was cut; empty: none is kept
 	Now          func() time.Time
 	Log          *slog.Logger
 }
@@ -74,8 +77,12 @@ type Engine struct {
 	Evidence      *evidence.Service
 	Vault         *vault.Vault
 	Outbox        *outbox.Keeper
+	Offboardings  *offboardings.Service
 
-	log *slog.Logger
+	log    *slog.Logger
+	now    func() time.Time
+	graves *tombstones.Ledger
+	stones []tombstones.Stone // as they were when the engine was made
 }
 
 // New opens the database and wires everything. It starts no work; see Run. Close the engine when done.
@@ -84,7 +91,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Store: s, log: c.Log}
+	e := &Engine{Store: s, log: c.Log, now: c.Now}
 	if err := e.wire(c); err != nil {
 		_ = s.Close()
 		return nil, err
@@ -93,6 +100,15 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 }
 
 func (e *Engine) wire(c Config) (err error) {
+	if c.Tombstones != "" {
+		key, err := derive(c.Installation.Secret, "tombstones")
+		if err != nil {
+			return err
+		}
+		if e.graves, e.stones, err = tombstones.Open(c.Tombstones, key); err != nil {
+			return err
+		}
+	}
 	base := c.BaseURL.String()
 	e.Vault = vault.New(c.KEK, c.Installation.ID, c.Now)
 	safe := sealed.New(e.Vault, c.Now)
@@ -139,6 +155,7 @@ func (e *Engine) wire(c Config) (err error) {
 	e.Webhooks = webhooks.New(webhooks.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Outbox: out, Guard: c.Guard, DigestKey: digest,
 		SigningKey: ed25519.NewKeyFromSeed(seed), Addresses: c.Addresses,
 		AddressesAt: c.Now(), PlainHTTP: c.PlainHTTP, Mail: c.Mail, BaseURL: base, PayloadDays: c.EventDays, LogDays: c.DeliveryDays, Now: c.Now, Logger: c.Log})
+	e.Offboardings = offboardings.New(offboardings.Config{Store: e.Store, Audit: e.Audit, Outbox: out, Grants: e.Grants, Webhooks: e.Webhooks, Region: c.Installation.Region, Now: c.Now, Log: c.Log})
 	push := c.Push
 	push.Cut = e.Grants.CutAtProvider
 	e.Verifications = verifications.New(verifications.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Push: push, Guard: c.Guard, DigestKey: digest, Now: c.Now, Logger: c.Log})

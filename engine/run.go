@@ -29,6 +29,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.Verifications.Workers(workers)
 	e.Keys.Workers(workers)
 	e.Evidence.Workers(workers)
+	e.Offboardings.Workers(workers)
 	client, err := river.NewClient(riverpgxv5.New(e.Store.Jobs()), &river.Config{
 		RescueStuckJobsAfter: stuck,
 		Schema:               store.JobsSchema, Workers: workers, Logger: slog.New(warnings{e.log.Handler()}), PeriodicJobs: slices.Concat(e.Verifications.Periodic(), e.Webhooks.Periodic(), e.Keys.Periodic()), FetchCooldown: 10 * time.Millisecond,
@@ -44,6 +45,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	beside.Go(func() { e.Ledger.Run(ctx) })
 	beside.Go(func() { e.Evidence.KeepEgress(ctx) })
 	sending.Go(func() { e.Webhooks.Send(ctx) })
+	beside.Go(func() { e.Offboardings.Tick(ctx) })
+	beside.Go(func() { e.requeue(ctx) })
+	beside.Go(func() { e.bury(ctx) })
 	e.AuditLog.Sequence(ctx)
 	beside.Wait()
 	defer sending.Wait() // the calls under way end while the jobs do
@@ -55,6 +59,24 @@ func (e *Engine) Run(ctx context.Context) error {
 		return client.StopAndCancel(cut)
 	}
 	return nil
+}
+
+// requeueEvery is how often work is looked for whose job was lost with its process.
+const requeueEvery = 10 * time.Second
+
+func (e *Engine) requeue(ctx context.Context) {
+	tick := time.NewTicker(requeueEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if _, err := e.Grants.Requeue(ctx); err != nil && ctx.Err() == nil {
+			e.log.WarnContext(ctx, "lost severances could not be looked for", "error", err)
+		}
+	}
 }
 
 // warnings lets a library say only what somebody should look at: it counts its jobs aloud otherwise.

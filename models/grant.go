@@ -97,30 +97,31 @@ func (IssuedToken) TableName() string { return "issued_tokens" }
 
 // Severance is the durable work of ending access at the provider. It outlives its grant.
 type Severance struct {
-	TenantID      TenantID      `gorm:"column:tenant_id;primaryKey"`
-	ID            SeveranceID   `gorm:"column:id;primaryKey"`
-	ApplicationID ApplicationID `gorm:"column:application_id"`
-	GrantID       GrantID       `gorm:"column:grant_id"`
-	Act           string        `gorm:"column:act"` // revoke, delete
-	Provider      string        `gorm:"column:provider"`
-	Subject       string        `gorm:"column:subject"`
-	Email         string        `gorm:"column:email"`
-	Reason        string        `gorm:"column:reason"`
-	Actor         string        `gorm:"column:actor"`
-	ActorID       string        `gorm:"column:actor_id"`
-	CutAt         time.Time     `gorm:"column:cut_at"`
-	Attempts      int           `gorm:"column:attempts"`
-	NextTryAt     *time.Time    `gorm:"column:next_try_at"`
-	LastAnswer    string        `gorm:"column:last_answer"`
-	Outcome       string        `gorm:"column:outcome"`
-	DestroyedAt   *time.Time    `gorm:"column:destroyed_at"`
-	ClosedAt      *time.Time    `gorm:"column:closed_at"`
-	Reach         Reach         `gorm:"column:reach"`
-	ConfirmedAt   *time.Time    `gorm:"column:confirmed_at"` // the customer said that it is gone at the provider
-	ConfirmedBy   string        `gorm:"column:confirmed_by"` // who wrote that down
-	ConfirmedByID string        `gorm:"column:confirmed_by_id"`
-	ConfirmedNote string        `gorm:"column:confirmed_note"`
-	CredentialID  *CredentialID `gorm:"column:credential_id"`
+	TenantID      TenantID       `gorm:"column:tenant_id;primaryKey"`
+	ID            SeveranceID    `gorm:"column:id;primaryKey"`
+	ApplicationID ApplicationID  `gorm:"column:application_id"`
+	GrantID       GrantID        `gorm:"column:grant_id"`
+	Act           string         `gorm:"column:act"` // revoke, delete
+	Provider      string         `gorm:"column:provider"`
+	Subject       string         `gorm:"column:subject"`
+	Email         string         `gorm:"column:email"`
+	Reason        string         `gorm:"column:reason"`
+	Actor         string         `gorm:"column:actor"`
+	ActorID       string         `gorm:"column:actor_id"`
+	CutAt         time.Time      `gorm:"column:cut_at"`
+	Attempts      int            `gorm:"column:attempts"`
+	NextTryAt     *time.Time     `gorm:"column:next_try_at"`
+	LastAnswer    string         `gorm:"column:last_answer"`
+	Outcome       string         `gorm:"column:outcome"`
+	DestroyedAt   *time.Time     `gorm:"column:destroyed_at"`
+	ClosedAt      *time.Time     `gorm:"column:closed_at"`
+	Reach         Reach          `gorm:"column:reach"`
+	ConfirmedAt   *time.Time     `gorm:"column:confirmed_at"` // the customer said that it is gone at the provider
+	ConfirmedBy   string         `gorm:"column:confirmed_by"` // who wrote that down
+	ConfirmedByID string         `gorm:"column:confirmed_by_id"`
+	ConfirmedNote string         `gorm:"column:confirmed_note"`
+	CredentialID  *CredentialID  `gorm:"column:credential_id"`
+	OffboardingID *OffboardingID `gorm:"column:offboarding_id"` // the offboarding that cut it; nil: somebody did, one by one
 }
 
 // Reach is how far a severance goes at a provider that keeps one permission for a person and an app.

@@ -45,6 +45,8 @@ type (
 	documentNoun     struct{}
 	accessNoun       struct{}
 	credentialNoun   struct{}
+	offboardingNoun  struct{}
+	batchNoun        struct{}
 )
 
 // The ids, one type a noun.
@@ -79,6 +81,8 @@ type (
 	DocumentID      = ID[documentNoun]
 	AccessID        = ID[accessNoun]
 	CredentialID    = ID[credentialNoun]
+	OffboardingID   = ID[offboardingNoun]
+	BatchID         = ID[batchNoun]
 )
 
 // PlatformSpace is the tenant id under which the platform's own secrets are sealed: connector and webhook secrets belong

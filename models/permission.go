@@ -30,12 +30,13 @@ const (
 	ReadReceipts      Permission = "receipts.read"
 	ManageKeys        Permission = "keys.manage"
 	ManageMembers     Permission = "members.manage"
-	RotateKeys        Permission = "keys.rotate"     // data keys, under which everything is sealed
-	WriteEvidence     Permission = "evidence.write"  // make evidence packs
-	ManageEvidence    Permission = "evidence.manage" // attach documents, say that an outside host is known
-	ReadEvidence      Permission = "evidence.read"   // download evidence packs
-	ManagePasses      Permission = "passes.manage"   // guest passes
-	ReadAccount       Permission = "account.read"    // one's own passkeys and sessions; every member has it
+	OffboardTenants   Permission = "tenants.offboard" // plan, approve somebody else's plan, withdraw
+	RotateKeys        Permission = "keys.rotate"      // data keys, under which everything is sealed
+	WriteEvidence     Permission = "evidence.write"   // make evidence packs
+	ManageEvidence    Permission = "evidence.manage"  // attach documents, say that an outside host is known
+	ReadEvidence      Permission = "evidence.read"    // download evidence packs
+	ManagePasses      Permission = "passes.manage"    // guest passes
+	ReadAccount       Permission = "account.read"     // one's own passkeys and sessions; every member has it
 )
 
 // keyPermissions is the list behind KeyPermissions.
@@ -72,7 +73,7 @@ func Roles() []Role { return []Role{Owner, Admin, Support, Reviewer, Customer} }
 // Permissions is the policy: role by role, everything that is allowed. What is not listed is refused.
 func (r Role) Permissions() []Permission {
 	look := []Permission{ReadAccount, ReadGrants, ReadReceipts, ReadAudit, ReadVerifications, ReadSecurity}
-	support := append(slices.Clone(look), ReadTenants, WriteTenants, WriteGrants, RevokeGrants, DeleteGrants, ReadWebhooks, WriteWebhooks)
+	support := append(slices.Clone(look), ReadTenants, WriteTenants, WriteGrants, RevokeGrants, DeleteGrants, ReadWebhooks, WriteWebhooks, OffboardTenants)
 	admin := append(slices.Clone(support), ReadApps, WriteApps, ReadConnectors, WriteConnectors, ManageKeys, ManageMembers, RotateKeys, WriteEvidence, ManageEvidence, ReadEvidence, ManagePasses)
 	switch r {
 	case Owner, Admin:

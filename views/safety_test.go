@@ -25,7 +25,7 @@ import (
 var constructors = map[string]any{
 	"SignIn": pages.SignIn, "Enrol": pages.Enrol, "HomeStaff": pages.HomeStaff, "HomeReviewer": pages.HomeReviewer, "HomeCustomer": pages.HomeCustomer,
 	"TenantList": pages.TenantList, "TenantCreate": pages.TenantCreate, "TenantShow": pages.TenantShow, "GrantList": pages.GrantList, "GrantShow": pages.GrantShow, "AccessList": pages.AccessList,
-	"GrantRevoke": pages.GrantRevoke, "GrantDelete": pages.GrantDelete, "GrantRevokeTokens": pages.GrantRevokeTokens, "Receipt": pages.Receipt, "ReceiptList": pages.ReceiptList, "LiveList": pages.LiveList, "LiveConfirm": pages.LiveConfirm,
+	"GrantRevoke": pages.GrantRevoke, "GrantDelete": pages.GrantDelete, "GrantRevokeTokens": pages.GrantRevokeTokens, "Receipt": pages.Receipt, "ReceiptList": pages.ReceiptList, "LiveList": pages.LiveList, "OffboardingList": pages.OffboardingList, "OffboardingPlan": pages.OffboardingPlan, "OffboardingShow": pages.OffboardingShow, "OffboardingApprove": pages.OffboardingApprove, "Certificate": pages.Certificate, "LiveConfirm": pages.LiveConfirm,
 	"LinkCreate": pages.LinkCreate, "LinkCreated": pages.LinkCreated, "WebhookList": pages.WebhookList, "WebhookForm": pages.WebhookForm, "SecretShown": pages.SecretShown,
 	"WebhookShow": pages.WebhookShow, "DeliveryList": pages.DeliveryList, "WebhookRotate": pages.WebhookRotate, "WebhookDelete": pages.WebhookDelete, "DeliveryShow": pages.DeliveryShow,
 	"VerificationList": pages.VerificationList, "VerificationShow": pages.VerificationShow, "VerificationCheck": pages.VerificationCheck, "SourceList": pages.SourceList, "SourceShow": pages.SourceShow,

@@ -126,6 +126,20 @@ func auditRows() []pages.AuditRow {
 	}
 }
 
+const planHash = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+
+func planView(hash string) pages.PlanView {
+	return pages.PlanView{Hash: hash, Live: 412, Revoked: 9, Links: 2, Members: 4, Sessions: 1, Estimate: "about 1 minute; how many revocations Google takes decides",
+		Providers: []pages.PlanProviderView{{Provider: "Google", Live: 351, Revoked: 9, Means: "The provider is told and asked whether it is gone."}, {Provider: "Microsoft 365", Live: 61, Means: "Our copy is destroyed; only the owner, or an administrator, removes the permission."}},
+		Keys:      []string{"Billing (pk_live_4f…)", hostile}, Webhooks: []string{"https://hooks.northwind.example/postern"}, Apps: []string{"Google, Acme Sync (1234.apps.example)"}}
+}
+
+func offboardingSteps() []ui.StepView {
+	return []ui.StepView{{Title: "The door is closed", Detail: "412 mailboxes refused", State: "done", At: ago(4 * time.Minute)}, {Title: "Each mailbox is severed", Detail: "412 mailboxes, 9 records of earlier ones", State: "done", At: ago(3 * time.Minute)},
+		{Title: "Keys, links, webhooks, members and sessions end", Detail: "2 keys, 2 links, 1 webhook, 4 members, 1 session", State: "done", At: ago(3 * time.Minute)}, {Title: "Providers answer", State: "running"},
+		{Title: "Every sealed value that is left is destroyed", State: "waiting"}, {Title: "The organisation's data key is destroyed", State: "waiting"}, {Title: "The certificate is written", State: "waiting"}}
+}
+
 func liveRows() []pages.LiveRow {
 	return []pages.LiveRow{
 		{Address: "ada@northwind.example", URL: "/grants/1/receipt", State: "severing", Turn: "Postern asks Google again", Provider: "Google", Tenant: "Northwind Traders", TenantURL: "/tenants/1", By: "Sofia Lindqvist", CutAt: ago(26 * time.Hour), NextTry: now.Add(41 * time.Minute), ConfirmURL: "/receipts/live/1/confirm"},

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -141,13 +142,32 @@ func assemble(ctx context.Context, c *config, dsn string, kek vault.KEK, x extra
 		}
 	}
 	e, err := engine.New(ctx, engine.Config{DSN: dsn, Installation: installation, KEK: kek, KEKSource: x.keySource, BaseURL: c.URL, Company: c.Company, Demo: x.demo, PlainHTTP: x.demo || c.URL.Scheme == "http",
-		Guard: guard, Providers: set, Addresses: c.EgressAddresses, Push: c.Push, Siblings: c.Siblings, EgressAllow: append(slices.Clone(c.EgressAllow), x.allow...), Mail: post, EventDays: c.EventDays, DeliveryDays: c.DeliveryDays, Now: time.Now, Log: log})
+		Guard: guard, Providers: set, Addresses: c.EgressAddresses, Push: c.Push, Siblings: c.Siblings, EgressAllow: append(slices.Clone(c.EgressAllow), x.allow...), Mail: post, Tombstones: tombstonesFile(c, installation, log), EventDays: c.EventDays, DeliveryDays: c.DeliveryDays, Now: time.Now, Log: log})
 	if err != nil {
 		return nil, err
+	}
+	grants, tenants, err := e.CutAgain(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("compare the database with the ledger of tombstones: %w", err), e.Close())
+	}
+	if grants+tenants > 0 {
+		log.Warn("this database had brought back what was cut: it is cut again", "grants", grants, "tenants", tenants)
 	}
 	p := &process{config: c, engine: e, providers: set, installation: installation, log: log}
 	p.mount(x)
 	return p, nil
+}
+
+// tombstonesFile names the file of the ledger of tombstones. Without a setting it stands in the data folder under the installation's id, and where no such folder can be made the log says that none is kept.
+func tombstonesFile(c *config, installation engine.Installation, log *slog.Logger) string {
+	if c.Tombstones != "" {
+		return c.Tombstones
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		log.Warn("no ledger of what was cut is kept: a restored database could bring it back. Set POSTERN_TOMBSTONES", "error", err)
+		return ""
+	}
+	return filepath.Join(c.Data, "tombstones-"+installation.ID)
 }
 
 // mount puts the four doors on one server.
@@ -163,7 +183,7 @@ func (p *process) mount(x extras) {
 	in := inbound.New(e.Verifications, p.log)
 	p.server.Mount(in.Web())
 	p.server.Mount(in.PushWeb())
-	p.server.Mount(portal.New(portal.Config{Access: e.Access, Applications: e.Applications, Tenants: e.Tenants, Grants: e.Grants, Ledger: e.Ledger, Webhooks: e.Webhooks, Verifications: e.Verifications, Keys: e.Keys, Evidence: e.Evidence, Siblings: c.Siblings,
+	p.server.Mount(portal.New(portal.Config{Access: e.Access, Applications: e.Applications, Tenants: e.Tenants, Grants: e.Grants, Ledger: e.Ledger, Webhooks: e.Webhooks, Verifications: e.Verifications, Keys: e.Keys, Offboardings: e.Offboardings, Evidence: e.Evidence, Siblings: c.Siblings,
 		Audit: e.Audit, AuditLog: e.AuditLog, Providers: p.providers, Server: p.server, Company: c.Company, Region: c.Region, Demo: x.demo, Now: time.Now}).Web())
 }
 

@@ -34,6 +34,7 @@ type config struct {
 	KeyURL          string // a key service, instead of KeyFile
 	KeyFileBefore   string
 	KeyURLBefore    string
+	Tombstones      string // file; empty: in the data folder
 	TLSCert         string // with TLSKey: serve https ourselves
 	TLSKey          string
 	TrustedProxies  []netip.Prefix

@@ -63,6 +63,8 @@ func settings() []setting {
 			doc: "The base address that people and programs use, such as `https://mail.example.com`. Must be https unless it is this machine. Unset: made from `POSTERN_ADDR` when that is this machine."},
 		{name: "POSTERN_DATA", value: "/var/lib/postern", demo: ".postern", set: setDir,
 			doc: "Folder for what is kept outside the database, and for the private Postgres."},
+		{name: "POSTERN_TOMBSTONES", set: func(c *config, v string) error { c.Tombstones = v; return nil },
+			doc: "File of the ledger of what was cut, kept apart from the database's backups: a restored database is compared with it at the start, and what it brought back is cut again. Unset: `tombstones-` and the installation's id, in the data folder."},
 		{name: "POSTERN_REGION", demo: "eu", demanded: true, set: setRegion,
 			doc: "Where this deployment keeps its data: `us` or `eu`.", fix: "set it to us or eu, the region in which this machine and its database stand"},
 		{name: "POSTERN_SIBLINGS", set: setSiblings,

@@ -57,8 +57,10 @@ func (s *Service) MakeLink(ctx context.Context, actor models.Actor, r LinkReques
 		Capabilities: r.Capabilities, ExpectedEmail: r.ExpectedEmail, Language: r.Language, GrantID: r.Grant, CreatedBy: actor.Label, CreatedByID: actor.ID,
 		CreatedAt: now, ExpiresAt: now.Add(r.Life)}
 	err := s.store.InTenant(ctx, r.Tenant, func(tx *store.Tx) error {
-		if t, err := tx.Tenant(r.Tenant); err != nil || t.State != models.TenantActive {
+		if t, err := tx.Tenant(r.Tenant); err != nil {
 			return store.ErrNotFound
+		} else if t.State != models.TenantActive {
+			return store.ErrClosed
 		}
 		if err := tx.InsertConnectLink(l); err != nil {
 			return err

@@ -213,9 +213,17 @@ func (s *Service) Severance(ctx context.Context, actor models.Actor, id models.S
 
 // StillLive counts what may still stand at a provider, as far as the actor may know.
 func (s *Service) StillLive(ctx context.Context, actor models.Actor) (int, error) {
+	return s.StillLiveOf(ctx, actor, actor.Tenant)
+}
+
+// StillLiveOf is StillLive for one tenant; the zero id counts all.
+func (s *Service) StillLiveOf(ctx context.Context, actor models.Actor, tenant models.TenantID) (int, error) {
+	if !actor.Sees(tenant) {
+		return 0, store.ErrNotFound
+	}
 	n := 0
 	err := s.read(ctx, actor, "count what is still live for staff", func(tx *store.Tx) (err error) {
-		n, err = tx.CountLiveSeverances(actor.Tenant)
+		n, err = tx.CountLiveSeverances(tenant)
 		return err
 	})
 	if err != nil {

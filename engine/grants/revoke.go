@@ -28,6 +28,8 @@ const doorClosed = "door_closed"
 type Ending struct {
 	Reason string
 	Reach  models.Reach // empty: everywhere
+
+	offboarding *models.OffboardingID // whose door is closed; nil: cut one by one
 }
 
 // Revoke cuts access now: in one transaction every token of ours dies, the API refuses the grant, and the credential leaves the grant for the
@@ -83,6 +85,9 @@ func (s *Service) cutLocked(ctx context.Context, tx *store.Tx, actor models.Acto
 // sever hands the credential over and enqueues the work at the provider. Where nobody is to be told, the credential is destroyed and the receipt written at once. A grant
 // that was revoked before has nothing left to hand over: its first severance stands.
 func (s *Service) sever(ctx context.Context, tx *store.Tx, actor models.Actor, g models.Grant, act string, e Ending) (models.Severance, error) {
+	if g.StatusReason == doorClosed && e.offboarding == nil {
+		return models.Severance{}, errOffboarding
+	}
 	if g.Status == models.GrantRevoked && g.StatusReason != doorClosed {
 		if act == actRevoke {
 			return models.Severance{}, ErrAlreadyRevoked
@@ -99,7 +104,10 @@ func (s *Service) sever(ctx context.Context, tx *store.Tx, actor models.Actor, g
 	}
 	now := s.now()
 	v := models.Severance{TenantID: g.TenantID, ID: models.NewID[models.SeveranceID](now), ApplicationID: g.ApplicationID, GrantID: g.ID, Act: act, Reach: e.Reach,
-		Provider: g.Provider, Subject: g.Subject, Email: g.Email, Reason: e.Reason, Actor: actor.Label, ActorID: actor.ID, CutAt: now, NextTryAt: &now, CredentialID: g.CredentialID}
+		Provider: g.Provider, Subject: g.Subject, Email: g.Email, Reason: e.Reason, Actor: actor.Label, ActorID: actor.ID, CutAt: now, NextTryAt: &now, CredentialID: g.CredentialID, OffboardingID: e.offboarding}
+	if g.StatusReason == doorClosed && g.RevokedAt != nil {
+		v.CutAt = *g.RevokedAt // refused since then
+	}
 	if err := tx.InsertSeverance(v); err != nil {
 		return v, err
 	}

@@ -35,6 +35,20 @@ func OnePermission(provider string) bool {
 	return provider == "google" || provider == "nylas" || provider == "sandbox"
 }
 
+// RevocationsPerSecond is how many revocations a provider takes from one app, for estimates. Google publishes no figure for its revocation address; this is what it takes without answering 429,
+// with room. A provider that is not told takes any number.
+func RevocationsPerSecond(provider string) float64 {
+	switch provider {
+	case "google":
+		return 12
+	case "nylas":
+		return 5
+	case "sandbox":
+		return 50
+	}
+	return 1e6
+}
+
 // SeveranceOf is the wording for a provider. A provider that is not known is treated as the least obliging one.
 func SeveranceOf(provider string, f SeveranceFacts) Severance {
 	who := f.Address

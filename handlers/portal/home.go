@@ -9,6 +9,7 @@ import (
 
 	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/grants"
+	"github.com/postern-mail/postern/engine/offboardings"
 	"github.com/postern-mail/postern/engine/verifications"
 	"github.com/postern-mail/postern/engine/webhooks"
 	"github.com/postern-mail/postern/models"
@@ -68,6 +69,17 @@ func (p *Portal) needs(ctx context.Context, actor models.Actor) ([]pages.NeedVie
 	if live > 0 {
 		out = append(out, pages.NeedView{State: "severing", Text: ui.Count(live, "mailbox is", "mailboxes are") + " cut here and may still be live at a provider",
 			Detail: "Only the owner can end some of these.", Act: "Show them", URL: "/receipts/live"})
+	}
+	if actor.May(models.OffboardTenants) {
+		planned, _, err := p.Offboardings.List(ctx, actor, offboardings.Filter{State: models.OffboardingPlanned, Limit: 5})
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range planned {
+			if o.RequestedByID != actor.ID && p.Now().Before(o.ExpiresAt) {
+				out = append(out, pages.NeedView{State: "planned", Text: "An offboarding waits for a second person", Detail: o.RequestedBy + " asks for it: " + o.Reason, At: o.RequestedAt, Act: "Look at the plan", URL: "/offboardings/" + o.ID.String()})
+			}
+		}
 	}
 	for _, status := range []models.WebhookStatus{models.WebhookFailed, models.WebhookFailing} {
 		found, err := p.Webhooks.List(ctx, actor, webhooks.Filter{Status: status, Limit: 5})

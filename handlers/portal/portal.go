@@ -11,6 +11,7 @@ import (
 	"github.com/postern-mail/postern/engine/grants"
 	"github.com/postern-mail/postern/engine/keys"
 	"github.com/postern-mail/postern/engine/ledger"
+	"github.com/postern-mail/postern/engine/offboardings"
 	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/engine/tenants"
 	"github.com/postern-mail/postern/engine/verifications"
@@ -32,6 +33,7 @@ type Config struct {
 	Keys          *keys.Service
 	Evidence      *evidence.Service
 	Siblings      map[string]string // region to base URL
+	Offboardings  *offboardings.Service
 	Audit         *audit.Keeper
 	AuditLog      *audit.Log    // nil: the audit page says nothing of its proof
 	Providers     *provider.Set // which providers can be set up; nil: all that are known

@@ -69,6 +69,18 @@ func (p *Portal) routes() []web.Route {
 		{Method: "GET", Path: "/receipts/:receipt/signed.json", Permission: models.ReadReceipts, Handler: p.receiptSigned},
 		{Method: "GET", Path: "/.well-known/postern-audit-key", Permission: web.Public, Handler: p.auditKey},
 
+		{Method: "GET", Path: "/tenants/:tenant/offboard", Permission: models.OffboardTenants, Handler: p.offboardingPlan},
+		{Method: "POST", Path: "/tenants/:tenant/offboard", Permission: models.OffboardTenants, Handler: p.offboardingCreate},
+		{Method: "GET", Path: "/offboardings", Permission: models.ReadReceipts, Handler: p.offboardingList},
+		{Method: "GET", Path: "/offboardings/:offboarding", Permission: models.ReadReceipts, Handler: p.offboardingShow},
+		{Method: "GET", Path: "/offboardings/:offboarding/progress", Permission: models.ReadReceipts, Handler: p.offboardingProgress},
+		{Method: "GET", Path: "/offboardings/:offboarding/approve", Permission: models.OffboardTenants, Handler: p.offboardingApproveForm},
+		{Method: "POST", Path: "/offboardings/:offboarding/approve", Permission: models.OffboardTenants, Handler: p.offboardingApprove},
+		{Method: "POST", Path: "/offboardings/:offboarding/withdraw", Permission: models.OffboardTenants, Handler: p.offboardingWithdraw},
+		{Method: "POST", Path: "/offboardings/:offboarding/stop-waiting", Permission: models.OffboardTenants, Handler: p.offboardingStopWaiting},
+		{Method: "GET", Path: "/offboardings/:offboarding/certificate", Permission: models.ReadReceipts, Handler: p.certificateShow},
+		{Method: "GET", Path: "/offboardings/:offboarding/certificate.json", Permission: models.ReadReceipts, Handler: p.certificateSigned},
+
 		{Method: "GET", Path: "/webhooks", Permission: models.ReadWebhooks, Handler: p.webhookList},
 		{Method: "GET", Path: "/webhooks/new", Permission: models.WriteWebhooks, Handler: p.webhookCreateForm},
 		{Method: "POST", Path: "/webhooks", Permission: models.WriteWebhooks, Handler: p.webhookCreate},

@@ -144,6 +144,14 @@ func (p *Portal) tenantShow(c echo.Context) error {
 		return err
 	}
 	page.Kind, page.Breadcrumbs = "Tenant", crumbs("Tenants", "/tenants")
+	act, err := p.tenantOffboard(c, t)
+	if err != nil {
+		return err
+	}
+	view.OffboardLabel, view.OffboardURL = act.Label, act.URL
+	if t.State != models.TenantActive {
+		view.LinkCreateURL = ""
+	}
 	if view.LinkCreateURL != "" {
 		page.Action = layout.Action{Label: "Make a connect link", URL: view.LinkCreateURL, Icon: "plus"}
 	}

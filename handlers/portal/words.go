@@ -134,7 +134,9 @@ var acts = map[string]string{
 	"webhook.end_overlap": "ended the overlap of", "webhook.extend_overlap": "extended the overlap of", "webhook.test": "sent a test event to", "webhook.replay": "replayed a delivery to",
 	"webhook.disable": "stopped sending to", "application.create": "added the application", "application.update": "changed the application", "callback_uri.add": "registered the callback",
 	"callback_uri.update": "changed the callback", "callback_uri.remove": "removed the callback", "connector.create": "set up the connector", "connector.update": "changed the connector",
-	"connector.delete": "deleted the connector",
+	"connector.delete": "deleted the connector", "offboarding.plan": "planned the offboarding of", "offboarding.approve": "approved the offboarding of", "offboarding.withdraw": "withdrew the offboarding of",
+	"offboarding.start": "closed the door of", "offboarding.end_access": "ended the keys and members of", "offboarding.stop_waiting": "stopped waiting for the providers of",
+	"offboarding.shred": "destroyed the data key of", "offboarding.complete": "wrote the certificate of",
 }
 
 func actWords(action string) string {

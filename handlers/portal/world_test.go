@@ -81,7 +81,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { _ = w.Close() })
 	w.web = web.New(web.Config{BaseURL: base, Sessions: w.Access, Now: w.clock, Logger: log})
 	w.web.Mount(portal.New(portal.Config{Server: w.web, Access: w.Access, Applications: w.Applications, Tenants: w.Tenants, Grants: w.Grants, Ledger: w.Ledger, Webhooks: w.Webhooks,
-		Verifications: w.Verifications, Keys: w.Keys, Evidence: w.Evidence, Audit: w.Audit, AuditLog: w.AuditLog, Company: "Acme", Region: "eu", Demo: true, Document: v3.Document(), Now: w.clock}).Web())
+		Verifications: w.Verifications, Keys: w.Keys, Offboardings: w.Offboardings, Evidence: w.Evidence, Audit: w.Audit, AuditLog: w.AuditLog, Company: "Acme", Region: "eu", Demo: true, Document: v3.Document(), Now: w.clock}).Web())
 	w.server = httptest.NewServer(w.web.Handler())
 	t.Cleanup(w.server.Close)
 	w.seed()

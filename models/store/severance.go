@@ -22,9 +22,9 @@ type SeveranceQuery struct {
 
 // InsertSeverance adds the work of ending access at a provider.
 func (t *Tx) InsertSeverance(s models.Severance) error {
-	return wrap(t.db.Exec(`INSERT INTO severances (tenant_id, id, application_id, grant_id, act, provider, subject, email, reason, actor, actor_id, cut_at, next_try_at, reach, credential_id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		s.TenantID, s.ID, s.ApplicationID, s.GrantID, s.Act, s.Provider, s.Subject, s.Email, s.Reason, s.Actor, s.ActorID, s.CutAt, s.NextTryAt, s.Reach, s.CredentialID).Error)
+	return wrap(t.db.Exec(`INSERT INTO severances (tenant_id, id, application_id, grant_id, act, provider, subject, email, reason, actor, actor_id, cut_at, next_try_at, reach, credential_id, offboarding_id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		s.TenantID, s.ID, s.ApplicationID, s.GrantID, s.Act, s.Provider, s.Subject, s.Email, s.Reason, s.Actor, s.ActorID, s.CutAt, s.NextTryAt, s.Reach, s.CredentialID, s.OffboardingID).Error)
 }
 
 // Severance reads one.
@@ -156,4 +156,37 @@ func (t *Tx) CountOutcomes(tenant models.TenantID, since time.Time) ([]OutcomeCo
 	}
 	err := query.Group("1, 2").Order("1, 2").Scan(&rows).Error
 	return rows, wrap(err)
+}
+
+// Cut is one grant that was cut, for the ledger of tombstones.
+type Cut struct {
+	TenantID models.TenantID
+	GrantID  models.GrantID
+	ID       models.SeveranceID
+	CutAt    time.Time
+}
+
+// CutsSince lists what was cut at a time and after, the oldest first, past one that was seen.
+func (t *Tx) CutsSince(at time.Time, after models.SeveranceID, most int) ([]Cut, error) {
+	rows := []Cut{}
+	err := t.db.Raw(`SELECT tenant_id, grant_id, id, cut_at FROM severances WHERE (cut_at, id) > (?, ?) ORDER BY cut_at, id LIMIT ?`, at, after, most).Scan(&rows).Error
+	return rows, wrap(err)
+}
+
+// ClosedTenant is a tenant whose door was closed, and when.
+type ClosedTenant struct {
+	TenantID  models.TenantID
+	StartedAt time.Time
+}
+
+// ClosedTenants lists tenants that are being offboarded, or were.
+func (t *Tx) ClosedTenants() ([]ClosedTenant, error) {
+	rows := []ClosedTenant{}
+	err := t.db.Raw(`SELECT tenant_id, started_at FROM offboardings WHERE state IN ('running', 'done')`).Scan(&rows).Error
+	return rows, wrap(err)
+}
+
+// LivingGrants lists those of some grants that can be used, with what decides whether they were consented to after a cut.
+func (t *Tx) LivingGrants(ids []models.GrantID) ([]models.Grant, error) {
+	return all[models.Grant](t.db.Table("grants").Where("revoked_at IS NULL AND id IN ?", ids))
 }

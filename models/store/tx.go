@@ -22,6 +22,9 @@ import (
 // ErrNotFound says that no row of the scope matches. Another tenant's row is not found either.
 var ErrNotFound = fault.New(fault.NotFound, "not_found", "There is nothing here by that id. It may have been deleted, or it belongs to somebody else.")
 
+// ErrClosed says that the tenant is being offboarded, or is gone: nothing new begins there.
+var ErrClosed = fault.New(fault.Conflict, "tenant_closed", "This organisation is being offboarded. Nothing new can be begun for it.")
+
 // ErrTaken says that a row with the same unique value is there already.
 var ErrTaken = fault.New(fault.Conflict, "already_exists", "This exists already.")
 
@@ -181,6 +184,9 @@ func changed(write *gorm.DB) error {
 // wrap names a unique violation. It never says which value was taken: that may be another tenant's.
 func wrap(err error) error {
 	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "PO001" { // migrations: tenant_is_open
+		return ErrClosed.Because(errors.New("the tenant's door is closed"))
+	}
 	if errors.As(err, &pg) && pg.Code == "23505" {
 		return ErrTaken.Because(fmt.Errorf("constraint %s", pg.ConstraintName))
 	}

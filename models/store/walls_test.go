@@ -69,7 +69,7 @@ func TestEveryTenantTableHasItsWall(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.Sort(definers)
-	want := []string{"public.audit_note", "sec.application", "sec.find_flow", "sec.find_flow_by_code", "sec.find_flow_by_state", "sec.find_grant", "sec.find_key", "sec.find_link", "sec.find_token", "sec.scope", "sec.tenant", "sec.turn_access_ledger", "sec.turn_verifications"}
+	want := []string{"public.audit_note", "sec.application", "sec.find_flow", "sec.find_flow_by_code", "sec.find_flow_by_state", "sec.find_grant", "sec.find_key", "sec.find_link", "sec.find_token", "sec.scope", "sec.tenant", "sec.tenant_closed", "sec.turn_access_ledger", "sec.turn_verifications"}
 	if !slices.Equal(definers, want) {
 		t.Errorf("functions that run with their owner's rights: %v, want %v", definers, want)
 	}

@@ -83,6 +83,23 @@ document.addEventListener("keydown", (event) => {
   open?.querySelector("summary").focus();
 });
 
+// Long work: what the page shows stays right while it is open. Another state than the one that was drawn is a page that is drawn anew.
+for (const live of document.querySelectorAll("[data-live]")) {
+  const source = new EventSource(live.dataset.live);
+  source.addEventListener("progress", (event) => {
+    const news = JSON.parse(event.data);
+    for (const bar of live.querySelectorAll("[data-live-bar]")) {
+      const now = news.bars[bar.dataset.liveBar];
+      if (now) [bar.value, bar.max] = [now.done, Math.max(now.total, 1)];
+    }
+    for (const text of live.querySelectorAll("[data-live-text]")) text.textContent = news.bars[text.dataset.liveText]?.text ?? text.textContent;
+    if (news.state !== live.dataset.liveState) {
+      source.close();
+      location.reload();
+    }
+  });
+}
+
 // Print: the button is hidden until it can work.
 for (const button of document.querySelectorAll("button[data-print]")) {
   button.hidden = false;
