@@ -113,7 +113,7 @@ func TestARestoreBringsNothingBack(t *testing.T) {
 	for _, statement := range []string{
 		`DELETE FROM receipts`, `DELETE FROM severances`, `DELETE FROM offboarding_steps`, `DELETE FROM offboardings`, `DELETE FROM sealed`, `DELETE FROM grants WHERE email <> 'back@staying.example'`,
 		`UPDATE tenants SET state = 'active'`, `UPDATE data_keys k SET wrapped = b.wrapped, destroyed_at = NULL FROM backup.data_keys b WHERE b.tenant_id = k.tenant_id`,
-		`INSERT INTO grants SELECT * FROM backup.grants WHERE email <> 'back@staying.example'`, `INSERT INTO sealed SELECT * FROM backup.sealed`,
+		`INSERT INTO grants SELECT * FROM backup.grants WHERE email <> 'back@staying.example'`, `INSERT INTO sealed (tenant_id, owner_kind, owner_id, field, version, ciphertext, created_at) SELECT tenant_id, owner_kind, owner_id, field, version, ciphertext, created_at FROM backup.sealed`,
 	} {
 		_, err = owner.Exec(ctx, statement)
 		must(err)
