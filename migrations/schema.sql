@@ -69,6 +69,21 @@ END $$;
 
 
 --
+-- Name: tenant_is_open(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.tenant_is_open() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF NEW.tenant_id IS NOT NULL AND sec.tenant_closed(NEW.tenant_id) THEN
+        RAISE EXCEPTION 'the tenant''s door is closed' USING ERRCODE = 'PO001';
+    END IF;
+    RETURN NEW;
+END $$;
+
+
+--
 -- Name: application(); Type: FUNCTION; Schema: sec; Owner: -
 --
 
@@ -211,6 +226,20 @@ CREATE FUNCTION sec.tenant() RETURNS uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$ BEGIN RETURN sec.scoped('tenant'); END $$;
+
+
+--
+-- Name: tenant_closed(uuid); Type: FUNCTION; Schema: sec; Owner: -
+--
+
+CREATE FUNCTION sec.tenant_closed(tenant uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended('postern tenant ' || tenant::text, 0));
+    RETURN EXISTS (SELECT FROM public.tenants t WHERE t.id = tenant AND t.state <> 'active');
+END $$;
 
 
 --
@@ -1085,6 +1114,65 @@ ALTER TABLE ONLY public.memberships FORCE ROW LEVEL SECURITY;
 
 
 --
+-- Name: offboarding_steps; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.offboarding_steps (
+    tenant_id uuid NOT NULL,
+    offboarding_id uuid NOT NULL,
+    name text NOT NULL,
+    place integer NOT NULL,
+    total integer DEFAULT 0 NOT NULL,
+    done integer DEFAULT 0 NOT NULL,
+    counts jsonb DEFAULT '{}'::jsonb NOT NULL,
+    started_at timestamp with time zone,
+    ended_at timestamp with time zone
+);
+
+ALTER TABLE ONLY public.offboarding_steps FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: offboardings; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.offboardings (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    state text NOT NULL,
+    plan jsonb NOT NULL,
+    plan_hash bytea NOT NULL,
+    reason text NOT NULL,
+    ticket text DEFAULT ''::text NOT NULL,
+    wait_seconds integer NOT NULL,
+    start_at timestamp with time zone,
+    requested_by text NOT NULL,
+    requested_by_id text NOT NULL,
+    requested_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    approved_by text DEFAULT ''::text NOT NULL,
+    approved_by_id text DEFAULT ''::text NOT NULL,
+    approved_at timestamp with time zone,
+    started_at timestamp with time zone,
+    deadline_at timestamp with time zone,
+    beat_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    ended_by text DEFAULT ''::text NOT NULL,
+    certificate jsonb,
+    entry_id uuid,
+    CONSTRAINT offboardings_check CHECK ((approved_by_id <> requested_by_id)),
+    CONSTRAINT offboardings_check1 CHECK (((state = ANY (ARRAY['planned'::text, 'withdrawn'::text, 'stale'::text])) OR (approved_at IS NOT NULL))),
+    CONSTRAINT offboardings_check2 CHECK (((state = ANY (ARRAY['running'::text, 'done'::text])) = (started_at IS NOT NULL))),
+    CONSTRAINT offboardings_check3 CHECK (((state = 'done'::text) = (certificate IS NOT NULL))),
+    CONSTRAINT offboardings_plan_hash_check CHECK ((length(plan_hash) = 32)),
+    CONSTRAINT offboardings_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'approved'::text, 'running'::text, 'done'::text, 'withdrawn'::text, 'stale'::text]))),
+    CONSTRAINT offboardings_wait_seconds_check CHECK (((wait_seconds >= 0) AND (wait_seconds <= 259200)))
+);
+
+ALTER TABLE ONLY public.offboardings FORCE ROW LEVEL SECURITY;
+
+
+--
 -- Name: passkeys; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1155,6 +1243,30 @@ CREATE TABLE public.replays (
 );
 
 ALTER TABLE ONLY public.replays FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: schedules; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.schedules (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    application_id uuid NOT NULL,
+    grant_id uuid NOT NULL,
+    send_at timestamp with time zone NOT NULL,
+    status text NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    message_id text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    taken_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    CONSTRAINT schedules_check CHECK (((closed_at IS NULL) = (status = ANY (ARRAY['pending'::text, 'sending'::text])))),
+    CONSTRAINT schedules_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text])))
+);
+
+ALTER TABLE ONLY public.schedules FORCE ROW LEVEL SECURITY;
 
 
 --
@@ -1250,6 +1362,7 @@ CREATE TABLE public.severances (
     confirmed_by_id text DEFAULT ''::text NOT NULL,
     confirmed_note text DEFAULT ''::text NOT NULL,
     credential_id uuid,
+    offboarding_id uuid,
     CONSTRAINT severances_act_check CHECK ((act = ANY (ARRAY['revoke'::text, 'delete'::text]))),
     CONSTRAINT severances_check CHECK (((outcome = ''::text) = (closed_at IS NULL))),
     CONSTRAINT severances_outcome_check CHECK ((outcome = ANY (ARRAY[''::text, 'severed-verified'::text, 'severed-at-provider'::text, 'deleted-here-only'::text, 'user-action-needed'::text]))),
@@ -1929,6 +2042,22 @@ ALTER TABLE ONLY public.memberships
 
 
 --
+-- Name: offboarding_steps offboarding_steps_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.offboarding_steps
+    ADD CONSTRAINT offboarding_steps_pkey PRIMARY KEY (tenant_id, offboarding_id, name);
+
+
+--
+-- Name: offboardings offboardings_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.offboardings
+    ADD CONSTRAINT offboardings_pkey PRIMARY KEY (tenant_id, id);
+
+
+--
 -- Name: passkeys passkeys_credential_id_key; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1974,6 +2103,14 @@ ALTER TABLE ONLY public.refresh_leases
 
 ALTER TABLE ONLY public.replays
     ADD CONSTRAINT replays_pkey PRIMARY KEY (application_id, id);
+
+
+--
+-- Name: schedules schedules_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schedules
+    ADD CONSTRAINT schedules_pkey PRIMARY KEY (tenant_id, id);
 
 
 --
@@ -2463,6 +2600,27 @@ CREATE UNIQUE INDEX memberships_once ON public.memberships USING btree (member_i
 
 
 --
+-- Name: offboardings_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX offboardings_by_time ON public.offboardings USING btree (requested_at DESC, id DESC);
+
+
+--
+-- Name: offboardings_one_open; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX offboardings_one_open ON public.offboardings USING btree (tenant_id) WHERE (state = ANY (ARRAY['planned'::text, 'approved'::text, 'running'::text]));
+
+
+--
+-- Name: offboardings_open; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX offboardings_open ON public.offboardings USING btree (beat_at) WHERE (state = ANY (ARRAY['approved'::text, 'running'::text]));
+
+
+--
 -- Name: passkeys_by_member; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2495,6 +2653,13 @@ CREATE INDEX receipts_of_tenant ON public.receipts USING btree (tenant_id, creat
 --
 
 CREATE INDEX replays_of_webhook ON public.replays USING btree (webhook_id, created_at DESC);
+
+
+--
+-- Name: schedules_of_grant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX schedules_of_grant ON public.schedules USING btree (tenant_id, grant_id, send_at DESC, id DESC);
 
 
 --
@@ -2551,6 +2716,13 @@ CREATE INDEX severances_live ON public.severances USING btree (cut_at DESC, id D
 --
 
 CREATE INDEX severances_of_grant ON public.severances USING btree (tenant_id, grant_id);
+
+
+--
+-- Name: severances_of_offboarding; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX severances_of_offboarding ON public.severances USING btree (tenant_id, offboarding_id) WHERE (offboarding_id IS NOT NULL);
 
 
 --
@@ -2967,6 +3139,48 @@ CREATE TRIGGER grants_transition BEFORE UPDATE ON public.grants FOR EACH ROW EXE
 
 
 --
+-- Name: api_keys tenant_is_open; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER tenant_is_open BEFORE INSERT ON public.api_keys FOR EACH ROW EXECUTE FUNCTION public.tenant_is_open();
+
+
+--
+-- Name: connect_flows tenant_is_open; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER tenant_is_open BEFORE INSERT ON public.connect_flows FOR EACH ROW EXECUTE FUNCTION public.tenant_is_open();
+
+
+--
+-- Name: connect_links tenant_is_open; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER tenant_is_open BEFORE INSERT ON public.connect_links FOR EACH ROW EXECUTE FUNCTION public.tenant_is_open();
+
+
+--
+-- Name: grants tenant_is_open; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER tenant_is_open BEFORE INSERT OR UPDATE OF status ON public.grants FOR EACH ROW WHEN ((new.status = ANY (ARRAY['pending'::text, 'valid'::text]))) EXECUTE FUNCTION public.tenant_is_open();
+
+
+--
+-- Name: memberships tenant_is_open; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER tenant_is_open BEFORE INSERT ON public.memberships FOR EACH ROW EXECUTE FUNCTION public.tenant_is_open();
+
+
+--
+-- Name: webhooks tenant_is_open; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER tenant_is_open BEFORE INSERT ON public.webhooks FOR EACH ROW EXECUTE FUNCTION public.tenant_is_open();
+
+
+--
 -- Name: api_keys api_keys_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -3183,6 +3397,22 @@ ALTER TABLE ONLY public.memberships
 
 
 --
+-- Name: offboarding_steps offboarding_steps_tenant_id_offboarding_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.offboarding_steps
+    ADD CONSTRAINT offboarding_steps_tenant_id_offboarding_id_fkey FOREIGN KEY (tenant_id, offboarding_id) REFERENCES public.offboardings(tenant_id, id);
+
+
+--
+-- Name: offboardings offboardings_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.offboardings
+    ADD CONSTRAINT offboardings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
 -- Name: passkeys passkeys_member_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -3220,6 +3450,22 @@ ALTER TABLE ONLY public.refresh_leases
 
 ALTER TABLE ONLY public.replays
     ADD CONSTRAINT replays_application_id_webhook_id_fkey FOREIGN KEY (application_id, webhook_id) REFERENCES public.webhooks(application_id, id) ON DELETE CASCADE;
+
+
+--
+-- Name: schedules schedules_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schedules
+    ADD CONSTRAINT schedules_application_id_fkey FOREIGN KEY (application_id) REFERENCES public.applications(id);
+
+
+--
+-- Name: schedules schedules_tenant_id_grant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schedules
+    ADD CONSTRAINT schedules_tenant_id_grant_id_fkey FOREIGN KEY (tenant_id, grant_id) REFERENCES public.grants(tenant_id, id) ON DELETE CASCADE;
 
 
 --
@@ -3553,10 +3799,29 @@ CREATE POLICY lookup ON public.issued_tokens FOR SELECT TO postern_lookup USING 
 
 
 --
+-- Name: tenants lookup; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY lookup ON public.tenants FOR SELECT TO postern_lookup USING (true);
+
+
+--
 -- Name: memberships; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
 ALTER TABLE public.memberships ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: offboarding_steps; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.offboarding_steps ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: offboardings; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.offboardings ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: access_ledger platform; Type: POLICY; Schema: public; Owner: -
@@ -3720,6 +3985,20 @@ CREATE POLICY platform ON public.memberships TO postern_platform USING (true) WI
 
 
 --
+-- Name: offboarding_steps platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.offboarding_steps TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: offboardings platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.offboardings TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
 -- Name: receipts platform; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -3813,6 +4092,12 @@ ALTER TABLE public.refresh_leases ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.replays ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: schedules; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.schedules ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: access_ledger scope; Type: POLICY; Schema: public; Owner: -
@@ -3924,10 +4209,31 @@ CREATE POLICY tenant ON public.key_counts TO postern_app USING ((tenant_id = ( S
 
 
 --
+-- Name: offboarding_steps tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.offboarding_steps TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
+-- Name: offboardings tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.offboardings TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
 -- Name: refresh_leases tenant; Type: POLICY; Schema: public; Owner: -
 --
 
 CREATE POLICY tenant ON public.refresh_leases TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
+-- Name: schedules tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.schedules TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
 
 
 --
@@ -4173,6 +4479,15 @@ REVOKE ALL ON FUNCTION sec.scoped(want text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sec.tenant() FROM PUBLIC;
 GRANT ALL ON FUNCTION sec.tenant() TO postern_app;
 GRANT ALL ON FUNCTION sec.tenant() TO postern_platform;
+
+
+--
+-- Name: FUNCTION tenant_closed(tenant uuid); Type: ACL; Schema: sec; Owner: -
+--
+
+REVOKE ALL ON FUNCTION sec.tenant_closed(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION sec.tenant_closed(tenant uuid) TO postern_app;
+GRANT ALL ON FUNCTION sec.tenant_closed(tenant uuid) TO postern_platform;
 
 
 --
@@ -4585,6 +4900,22 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.memberships TO postern_platfor
 
 
 --
+-- Name: TABLE offboarding_steps; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.offboarding_steps TO postern_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.offboarding_steps TO postern_platform;
+
+
+--
+-- Name: TABLE offboardings; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.offboardings TO postern_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.offboardings TO postern_platform;
+
+
+--
 -- Name: TABLE passkeys; Type: ACL; Schema: public; Owner: -
 --
 
@@ -4612,6 +4943,13 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refresh_leases TO postern_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.replays TO postern_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.replays TO postern_platform;
+
+
+--
+-- Name: TABLE schedules; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.schedules TO postern_app;
 
 
 --
@@ -4649,6 +4987,28 @@ GRANT SELECT ON TABLE public.severances TO postern_platform;
 
 GRANT SELECT ON TABLE public.tenants TO postern_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.tenants TO postern_platform;
+
+
+--
+-- Name: COLUMN tenants.id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(id) ON TABLE public.tenants TO postern_lookup;
+
+
+--
+-- Name: COLUMN tenants.state; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(state) ON TABLE public.tenants TO postern_app;
+GRANT SELECT(state) ON TABLE public.tenants TO postern_lookup;
+
+
+--
+-- Name: COLUMN tenants.updated_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(updated_at) ON TABLE public.tenants TO postern_app;
 
 
 --

@@ -48,12 +48,12 @@ var states = map[string]stateLook{
 	"user-action-needed":  {"Owner must act", warn, "warn"},
 	"severing":            {"In progress", wait, "wait"},
 	// offboardings, and their certificates
-	"planned":     {"Waits for approval", warn, "wait"},
-	"approved":    {"Approved", wait, "wait"},
-	"withdrawn":   {"Withdrawn", ended, "off"},
-	"stale":       {"Plan no longer holds", warn, "warn"},
-	"matches":     {"Totals match the plan", good, "good"},
-	"differs":     {"Totals differ from the plan", bad, "bad"},
+	"planned":   {"Waits for approval", warn, "wait"},
+	"approved":  {"Approved", wait, "wait"},
+	"withdrawn": {"Withdrawn", ended, "off"},
+	"stale":     {"Plan no longer holds", warn, "warn"},
+	"matches":   {"Totals match the plan", good, "good"},
+	"differs":   {"Totals differ from the plan", bad, "bad"},
 	// webhooks, deliveries, attempts
 	"active":    {"Active", good, "good"},
 	"paused":    {"Paused", plain, "off"},
