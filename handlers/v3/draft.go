@@ -204,6 +204,9 @@ func (d *Door) draftSend(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if b.has("send_at") {
+		b.wrong("send_at", "A draft is sent when it is asked for. To have a message leave later, send it with send_at instead.")
+	}
 	if b.refuseAbsent(); b.err != nil {
 		return b.err
 	}
