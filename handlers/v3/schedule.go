@@ -52,14 +52,17 @@ func (d *Door) scheduleList(c echo.Context) error {
 	return one(c, data)
 }
 
-// schedule reads which one is meant. What is no id names nothing.
+// schedule reads which one is meant. The grant comes first: a call that knows its mailbox is in the ledger, whatever it asks for. What is no id names nothing.
 func (d *Door) schedule(c echo.Context) (models.Grant, models.ScheduleID, error) {
+	g, err := d.mailbox(c)
+	if err != nil {
+		return g, models.ScheduleID{}, err
+	}
 	id, err := identifier(c, "schedule", models.ParseID[models.ScheduleID])
 	if err != nil {
-		return models.Grant{}, id, mailbox.ErrScheduleNotFound
+		return g, id, mailbox.ErrScheduleNotFound
 	}
-	g, err := d.mailbox(c)
-	return g, id, err
+	return g, id, nil
 }
 
 func (d *Door) scheduleShow(c echo.Context) error {

@@ -65,7 +65,7 @@ func TestScheduleTranscript(t *testing.T) {
 	}
 	tr.call(call{method: "GET", path: m.path("/messages/schedules")})
 	tr.call(call{method: "GET", path: "/v3/grants/me/messages/schedules/" + id, key: m.token})
-	if n := w.count(`SELECT count(*) FROM sealed WHERE owner_kind = 'schedule' AND owner_id = $1 AND position('secret' in convert_from(ciphertext, 'LATIN1')) = 0`, id); n != 2 {
+	if n := w.count(`SELECT count(*) FROM sealed WHERE owner_kind = 'schedule' AND owner_id = $1 AND position('secret'::bytea in ciphertext) = 0`, id); n != 2 {
 		t.Errorf("%d sealed parts", n)
 	}
 	if n := w.count(`SELECT count(*) FROM river.river_job WHERE kind = 'send_later' AND args::text LIKE '%' || $1 || '%' AND length(args::text) < 130`, id); n != 1 {
