@@ -20,7 +20,7 @@ func (w *world) sql(statement string, args ...any) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer db.Close(ctx) //nolint:errcheck // a test
+	defer db.Close(ctx)
 	if _, err := db.Exec(ctx, statement, args...); err != nil {
 		w.t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func (w *world) count(query string, args ...any) (n int) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer db.Close(ctx) //nolint:errcheck // a test
+	defer db.Close(ctx)
 	if err := db.QueryRow(ctx, query, args...).Scan(&n); err != nil {
 		w.t.Fatal(err)
 	}
