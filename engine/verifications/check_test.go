@@ -218,6 +218,15 @@ func TestSignaturesAreComparedInConstantTime(t *testing.T) {
 			sources[file.Name()] = string(text)
 		}
 	}
+	// Pushes carry a token, whose signature golang-jwt checks, or a word of ours, which is compared below: no MAC is in those files.
+	if push := sources["push_microsoft.go"]; strings.Count(push, "subtle.ConstantTimeCompare(")+strings.Count(push, "hmac.Equal(") != 1 {
+		t.Error("push_microsoft.go: clientState is not compared in constant time")
+	}
+	for name := range sources {
+		if strings.HasPrefix(name, "push") {
+			delete(sources, name)
+		}
+	}
 	for _, complaint := range unsteady(t, sources) {
 		t.Error(complaint)
 	}
