@@ -74,7 +74,7 @@ func setupSamples() []sample {
 		{"connector_edit_nylas", pages.ConnectorEdit(settings("Connector for Nylas"), pages.ConnectorEditView{Provider: "Nylas", Action: "/connectors/2", CancelURL: "/connectors/2", HasClient: true, Scopes: capabilities(),
 			Regions:   []ui.OptionView{{Value: "us", Label: "United States"}, {Value: "eu", Label: "European Union", Selected: true}},
 			Upstreams: []ui.OptionView{{Value: "", Label: "People choose at Nylas"}, {Value: "google", Label: "Google"}}})},
-		{"connector_edit", pages.ConnectorEdit(settings("Change Microsoft"), pages.ConnectorEditView{Provider: "Microsoft", Action: "/connectors/1", CancelURL: "/connectors/1", HasClient: true, ClientID: "123.apps.example", HasSecret: true, SecretEnds: "31.12.2026", HasTenant: true, Steps: setupSteps, Scopes: capabilities(),
+		{"connector_edit", pages.ConnectorEdit(settings("Change Microsoft"), pages.ConnectorEditView{Provider: "Microsoft", Action: "/connectors/1", CancelURL: "/connectors/1", HasClient: true, ClientID: "123.apps.example", HasSecret: true, SecretEnds: "2026-12-31", HasTenant: true, Steps: setupSteps, Scopes: capabilities(),
 			Errors: []ui.ErrorView{{Field: "secret_ends", Text: "Write the day as 2027-01-31, or leave it empty."}}})},
 		{"api_key_list", pages.APIKeyList(action(settings("API keys"), "Make an API key", "plus", "/api-keys/new"), pages.APIKeyListView{Rows: []pages.APIKeyRow{
 			{Name: "crm-prod", Prefix: "pk_eu_8fK2", Application: "Acme Sync", Permissions: []string{"read grants", "read mail", "send mail"}, Addresses: []string{"198.51.100.0/24"}, State: "active", Expires: now.Add(60 * day), LastUsed: ago(time.Second), RevokeURL: "/api-keys/1/revoke"},
