@@ -43,7 +43,7 @@ func serve(t *testing.T) *httptest.Server {
 			}
 		})
 	}
-	mux.HandleFunc("GET /{list}/{id}/progress", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }) // nothing moves in a sample
+	mux.HandleFunc("GET /offboardings/1/progress", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }) // nothing moves in a sample
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return server
