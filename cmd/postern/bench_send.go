@@ -130,7 +130,7 @@ func (w *world) sendFull(ctx context.Context, s *sink, span time.Duration) (floa
 	begun, had, sent := time.Now(), s.got.Load(), int64(0)
 	for i := 0; time.Since(begun) < span; i++ {
 		if sent-(s.got.Load()-had) > sendAhead {
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) // the receiver is behind by as much as is allowed; it tells nobody when it catches up
 			continue
 		}
 		ids, err := w.commit(ctx, w.tenants[i%len(w.tenants)], sendTogether)
@@ -139,7 +139,7 @@ func (w *world) sendFull(ctx context.Context, s *sink, span time.Duration) (floa
 		}
 		sent += int64(len(ids))
 	}
-	for end := time.Now().Add(5 * time.Minute); s.got.Load()-had < sent; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); s.got.Load()-had < sent; time.Sleep(time.Millisecond) { // what is measured ends with the last arrival, and that is counted elsewhere
 		if time.Now().After(end) || ctx.Err() != nil {
 			return 0, fmt.Errorf("%d of %d events arrived", s.got.Load()-had, sent)
 		}
@@ -166,7 +166,7 @@ func (w *world) sendGently(ctx context.Context, s *sink, span time.Duration) (me
 		}
 	}
 	var delays []time.Duration
-	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // the moments are noted at arrival; this only waits for the last
 		s.mu.Lock()
 		delays = delays[:0]
 		for id, at := range committed {

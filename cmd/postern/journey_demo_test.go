@@ -139,7 +139,7 @@ func freePort(t *testing.T) string {
 // eventually asks until yes answers true. What is waited for happens in another process, which has no other way to tell us; the limit only ends a run that is broken.
 func eventually(t *testing.T, limit time.Duration, what string, yes func() bool) {
 	t.Helper()
-	for end := time.Now().Add(limit); !yes(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(limit); !yes(); time.Sleep(50 * time.Millisecond) { // another program is waited for: looking is all that can be done
 		if time.Now().After(end) {
 			t.Fatalf("within %v: not %s", limit, what)
 		}

@@ -113,7 +113,7 @@ func (r *runner) drive(ctx context.Context, l *lane) error {
 		if due.After(r.end) || time.Since(r.end) > r.plan.For { // a server that is far behind is not waited for
 			return nil
 		}
-		time.Sleep(time.Until(due))
+		time.Sleep(time.Until(due)) // a fixed rate is a timetable: each request leaves at its own time, however late the one before it came back
 		if _, err := conn.Write(r.plan.Request(int(i))); err != nil {
 			return fmt.Errorf("write a request: %w", err)
 		}
