@@ -12,6 +12,7 @@ import (
 
 	"github.com/postern-mail/postern/engine/email"
 	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/provider/rfc5322"
 )
 
 const (
@@ -174,7 +175,7 @@ func (k *call) folders(path, parent string, uses map[string]email.Attribute, out
 			if f.ID == "" {
 				continue
 			}
-			x := email.Folder{ID: ourID(f.ID), Name: clean(f.Name), ParentID: parent, Total: f.Total, Unread: f.Unread, Children: f.Children}
+			x := email.Folder{ID: ourID(f.ID), Name: rfc5322.OneLine(f.Name), ParentID: parent, Total: f.Total, Unread: f.Unread, Children: f.Children}
 			if is, ok := uses[f.ID]; ok {
 				x.Attributes, x.System = []email.Attribute{is}, true
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/postern-mail/postern/engine/email"
 	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/provider/rfc5322"
 )
 
 // root is the folder above those at the top ("mailFolder resource type", well-known folder names).
@@ -133,7 +134,7 @@ func (k *call) shown(path string) (email.Folder, error) {
 	if err != nil {
 		return email.Folder{}, err
 	}
-	out := email.Folder{ID: ourID(f.ID), Name: clean(f.Name), Total: f.Total, Unread: f.Unread, Children: f.Children}
+	out := email.Folder{ID: ourID(f.ID), Name: rfc5322.OneLine(f.Name), Total: f.Total, Unread: f.Unread, Children: f.Children}
 	if f.Parent != top {
 		out.ParentID = ourID(f.Parent)
 	}

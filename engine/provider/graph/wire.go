@@ -95,8 +95,8 @@ func (w wireMessage) message(want email.Fields) email.Message {
 	if want == email.RawOnly {
 		return email.Message{ID: ourID(w.ID)}
 	}
-	m := email.Message{ID: ourID(w.ID), ThreadID: ourID(w.ConversationID), Subject: clean(w.Subject), To: addresses(w.To), Cc: addresses(w.Cc), Bcc: addresses(w.Bcc), ReplyTo: addresses(w.ReplyTo),
-		Date: w.at(), Unread: !w.IsRead, Starred: w.Flag.Status == "flagged", Draft: w.IsDraft, MessageID: bare(w.MessageID)}
+	m := email.Message{ID: ourID(w.ID), ThreadID: ourID(w.ConversationID), Subject: rfc5322.OneLine(w.Subject), To: addresses(w.To), Cc: addresses(w.Cc), Bcc: addresses(w.Bcc), ReplyTo: addresses(w.ReplyTo),
+		Date: w.at(), Unread: !w.IsRead, Starred: w.Flag.Status == "flagged", Draft: w.IsDraft, MessageID: rfc5322.BareID(w.MessageID)}
 	for _, f := range []*recipient{w.From, w.Sender} {
 		if f != nil && (f.EmailAddress.Address != "" || f.EmailAddress.Name != "") {
 			m.From = addresses([]recipient{*f})
@@ -125,13 +125,13 @@ func (w wireMessage) headers(m *email.Message, want email.Fields) {
 		name := strings.ToLower(h.Name)
 		switch name {
 		case "in-reply-to":
-			m.InReplyTo = append(m.InReplyTo, ids(h.Value)...)
+			m.InReplyTo = append(m.InReplyTo, rfc5322.BareIDs(h.Value)...)
 		case "references":
-			m.References = append(m.References, ids(h.Value)...)
+			m.References = append(m.References, rfc5322.BareIDs(h.Value)...)
 		}
 		threading := name == "message-id" || name == "in-reply-to" || name == "references"
 		if want == email.WithHeaders || want == email.WithBasicHeaders && threading {
-			m.Headers = append(m.Headers, email.Header{Name: clean(h.Name), Value: clean(h.Value)})
+			m.Headers = append(m.Headers, email.Header{Name: rfc5322.OneLine(h.Name), Value: rfc5322.OneLine(h.Value)})
 		}
 	}
 }
@@ -145,7 +145,7 @@ func (a wireAttachment) attachment() email.Attachment {
 			kind = "message/rfc822"
 		}
 	}
-	out := email.Attachment{ID: ourID(a.ID), Filename: clean(a.Name), ContentType: clean(kind), Size: a.Size, ContentID: bare(a.ContentID), Inline: a.IsInline, Disposition: "attachment"}
+	out := email.Attachment{ID: ourID(a.ID), Filename: rfc5322.OneLine(a.Name), ContentType: rfc5322.OneLine(kind), Size: a.Size, ContentID: rfc5322.BareID(a.ContentID), Inline: a.IsInline, Disposition: "attachment"}
 	if a.IsInline {
 		out.Disposition = "inline"
 	}
@@ -155,32 +155,7 @@ func (a wireAttachment) attachment() email.Attachment {
 func addresses(all []recipient) []email.Address {
 	var out []email.Address
 	for _, r := range all {
-		out = append(out, email.Address{Name: clean(r.EmailAddress.Name), Email: clean(r.EmailAddress.Address)})
+		out = append(out, email.Address{Name: rfc5322.OneLine(r.EmailAddress.Name), Email: rfc5322.OneLine(r.EmailAddress.Address)})
 	}
 	return out
-}
-
-func ids(raw string) []string {
-	var out []string
-	for _, f := range strings.Fields(raw) {
-		if id := bare(f); id != "" {
-			out = append(out, id)
-		}
-	}
-	return out
-}
-
-func bare(id string) string { return clean(strings.Trim(strings.TrimSpace(id), "<>")) }
-
-// clean drops control characters, which break stores and terminals.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\r' || r == '\n' || r == '\t':
-			return ' '
-		case r < ' ' || r == 0x7f:
-			return -1
-		}
-		return r
-	}, s)
 }

@@ -14,6 +14,17 @@ import (
 // mostLooked is how many candidates one page looks at before it answers what it has.
 const mostLooked = 1000
 
+// listed is the folder that a list goes through: the one named, or the inbox.
+func listed(in []string) (string, error) {
+	switch len(in) {
+	case 0:
+		return "INBOX", nil
+	case 1:
+		return folderName(in[0])
+	}
+	return "", fault.New(fault.Invalid, "in_invalid", "A mailbox behind IMAP is listed one folder at a time. Name one folder.").At("in")
+}
+
 // ListMessages lists one folder, the inbox when the query names none, by falling UID: the order in which mail reached the folder.
 // A page may be short and still have a next one.
 func (m *Mail) ListMessages(ctx context.Context, a provider.Account, q email.Query) (email.Page[email.Message], error) {
@@ -21,27 +32,18 @@ func (m *Mail) ListMessages(ctx context.Context, a provider.Account, q email.Que
 	if err := q.Check(); err != nil {
 		return page, err
 	}
-	folder := "INBOX"
-	switch len(q.In) {
-	case 0:
-	case 1:
-		name, err := folderName(q.In[0])
-		if err != nil {
-			return page, err
-		}
-		folder = name
-	default:
-		return page, fault.New(fault.Invalid, "in_invalid", "A mailbox behind IMAP is listed one folder at a time. Name one folder.").At("in")
+	folder, err := listed(q.In)
+	if err != nil {
+		return page, err
 	}
 	var validity uint32
 	var below imap.UID
 	if q.Cursor != "" {
-		var err error
 		if validity, below, err = readCursor(q.Cursor, folder, q); err != nil {
 			return page, err
 		}
 	}
-	err := m.with(ctx, m.at(a), folder, false, func(s *session) error {
+	err = m.with(ctx, m.at(a), folder, false, func(s *session) error {
 		if below != 0 && validity != s.validity {
 			return provider.ErrCursor
 		}

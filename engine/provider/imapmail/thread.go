@@ -8,7 +8,6 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"github.com/postern-mail/postern/engine/email"
-	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/provider"
 )
 
@@ -68,28 +67,19 @@ func (m *Mail) ListThreads(ctx context.Context, a provider.Account, q email.Thre
 	if err := q.Check(); err != nil {
 		return page, err
 	}
-	folder := "INBOX"
-	switch len(q.In) {
-	case 0:
-	case 1:
-		name, err := folderName(q.In[0])
-		if err != nil {
-			return page, err
-		}
-		folder = name
-	default:
-		return page, fault.New(fault.Invalid, "in_invalid", "A mailbox behind IMAP is listed one folder at a time. Name one folder.").At("in")
+	folder, err := listed(q.In)
+	if err != nil {
+		return page, err
 	}
 	var validity uint32
 	var below imap.UID
 	if q.Cursor != "" {
-		var err error
 		if validity, below, err = readThreadCursor(q.Cursor, folder, q); err != nil {
 			return page, err
 		}
 	}
 	a = m.at(a)
-	err := m.with(ctx, a, folder, false, func(s *session) error {
+	err = m.with(ctx, a, folder, false, func(s *session) error {
 		if below != 0 && validity != s.validity {
 			return provider.ErrCursor
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/postern-mail/postern/engine/email"
 	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/provider/rfc5322"
 )
 
 const mostFolderPages = 25 // of 200
@@ -30,9 +31,9 @@ type wireFolder struct {
 var attributes = []email.Attribute{email.Inbox, email.Sent, email.Drafts, email.Trash, email.Junk, email.Archive, email.All, email.Flagged}
 
 func (w wireFolder) folder() email.Folder {
-	f := email.Folder{ID: ourID(w.ID), Name: clean(w.Name), ParentID: ourID(w.Parent), System: w.System, Total: w.Total, Unread: w.Unread, Children: w.Children}
+	f := email.Folder{ID: ourID(w.ID), Name: rfc5322.OneLine(w.Name), ParentID: ourID(w.Parent), System: w.System, Total: w.Total, Unread: w.Unread, Children: w.Children}
 	if f.Name == "" {
-		f.Name = clean(w.ID)
+		f.Name = rfc5322.OneLine(w.ID)
 	}
 	for _, a := range w.Attributes {
 		for _, known := range attributes {

@@ -36,7 +36,7 @@ type wireThread struct {
 }
 
 func (w wireThread) thread(noBody bool) email.Thread {
-	t := email.Thread{ID: ourID(w.ID), Subject: clean(w.Subject), Snippet: rfc5322.Snippet(w.Snippet, w.Latest.Body), Participants: addresses(w.Participants), MessageIDs: ourIDs(w.Messages), DraftIDs: ourIDs(w.Drafts),
+	t := email.Thread{ID: ourID(w.ID), Subject: rfc5322.OneLine(w.Subject), Snippet: rfc5322.Snippet(w.Snippet, w.Latest.Body), Participants: addresses(w.Participants), MessageIDs: ourIDs(w.Messages), DraftIDs: ourIDs(w.Drafts),
 		Folders: ourIDs(w.Folders), Earliest: moment(w.Earliest), LastReceived: moment(w.Received), LastSent: moment(w.Sent), Unread: w.Unread, Starred: w.Starred, Attachments: w.Attachments,
 		Latest: w.Latest.message(email.Standard, noBody)}
 	// Whether ids come oldest or newest first is not said; which of them is the newest is.

@@ -61,7 +61,7 @@ func (w wireMessage) message(want email.Fields, noBody bool) email.Message {
 	if want == email.RawOnly {
 		return email.Message{ID: ourID(w.ID), Raw: rawOf(w.Raw)}
 	}
-	m := email.Message{ID: ourID(w.ID), ThreadID: ourID(w.Thread), Subject: clean(w.Subject), From: addresses(w.From), To: addresses(w.To), Cc: addresses(w.Cc), Bcc: addresses(w.Bcc),
+	m := email.Message{ID: ourID(w.ID), ThreadID: ourID(w.Thread), Subject: rfc5322.OneLine(w.Subject), From: addresses(w.From), To: addresses(w.To), Cc: addresses(w.Cc), Bcc: addresses(w.Bcc),
 		ReplyTo: addresses(w.ReplyTo), Unread: w.Unread, Starred: w.Starred, Draft: w.Object == "draft", Folders: ourIDs(w.Folders)}
 	if w.Date > 0 {
 		m.Date = time.Unix(w.Date, 0).UTC()
@@ -91,16 +91,16 @@ func (w wireMessage) headers(m *email.Message, want email.Fields) {
 		switch name {
 		case "message-id":
 			if m.MessageID == "" {
-				m.MessageID = bare(h.Value)
+				m.MessageID = rfc5322.BareID(h.Value)
 			}
 		case "in-reply-to":
-			m.InReplyTo = append(m.InReplyTo, ids(h.Value)...)
+			m.InReplyTo = append(m.InReplyTo, rfc5322.BareIDs(h.Value)...)
 		case "references":
-			m.References = append(m.References, ids(h.Value)...)
+			m.References = append(m.References, rfc5322.BareIDs(h.Value)...)
 		}
 		threading := name == "message-id" || name == "in-reply-to" || name == "references"
 		if want == email.WithHeaders || want == email.WithBasicHeaders && threading {
-			m.Headers = append(m.Headers, email.Header{Name: clean(h.Name), Value: clean(h.Value)})
+			m.Headers = append(m.Headers, email.Header{Name: rfc5322.OneLine(h.Name), Value: rfc5322.OneLine(h.Value)})
 		}
 	}
 }
@@ -111,8 +111,8 @@ func (a wireAttachment) attachment() email.Attachment {
 		kind = "application/octet-stream"
 	}
 	disposition, _, _ := strings.Cut(a.Disposition, ";")
-	return email.Attachment{ID: ourID(a.ID), Filename: clean(a.Filename), ContentType: clean(kind), Size: a.Size, ContentID: bare(a.ContentID), Inline: a.Inline,
-		Disposition: strings.ToLower(strings.TrimSpace(clean(disposition)))}
+	return email.Attachment{ID: ourID(a.ID), Filename: rfc5322.OneLine(a.Filename), ContentType: rfc5322.OneLine(kind), Size: a.Size, ContentID: rfc5322.BareID(a.ContentID), Inline: a.Inline,
+		Disposition: strings.ToLower(strings.TrimSpace(rfc5322.OneLine(disposition)))}
 }
 
 // rawOf reads raw_mime. The documentation says base64url, the wire has been seen with the standard alphabet and padding: both are read.
@@ -138,7 +138,7 @@ func rawOf(s string) []byte {
 func addresses(all []wireAddress) []email.Address {
 	var out []email.Address
 	for _, a := range all {
-		out = append(out, email.Address{Name: clean(a.Name), Email: clean(a.Email)})
+		out = append(out, email.Address{Name: rfc5322.OneLine(a.Name), Email: rfc5322.OneLine(a.Email)})
 	}
 	return out
 }
@@ -149,29 +149,4 @@ func wired(all []email.Address) []wireAddress {
 		out = append(out, wireAddress{Name: a.Name, Email: a.Email})
 	}
 	return out
-}
-
-func ids(raw string) []string {
-	var out []string
-	for _, f := range strings.Fields(raw) {
-		if id := bare(f); id != "" {
-			out = append(out, id)
-		}
-	}
-	return out
-}
-
-func bare(id string) string { return clean(strings.Trim(strings.TrimSpace(id), "<>")) }
-
-// clean drops control characters, which break stores and terminals.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\r' || r == '\n' || r == '\t':
-			return ' '
-		case r < ' ' || r == 0x7f:
-			return -1
-		}
-		return r
-	}, s)
 }
