@@ -184,7 +184,7 @@ func (p *process) mount(x extras) {
 	p.server.Mount(in.Web())
 	p.server.Mount(in.PushWeb())
 	p.server.Mount(portal.New(portal.Config{Access: e.Access, Applications: e.Applications, Tenants: e.Tenants, Grants: e.Grants, Ledger: e.Ledger, Webhooks: e.Webhooks, Verifications: e.Verifications, Keys: e.Keys, Offboardings: e.Offboardings, Evidence: e.Evidence, Siblings: c.Siblings,
-		Audit: e.Audit, AuditLog: e.AuditLog, Providers: p.providers, Server: p.server, Company: c.Company, Region: c.Region, Demo: x.demo, Now: time.Now}).Web())
+		Audit: e.Audit, AuditLog: e.AuditLog, Providers: p.providers, Server: p.server, Document: v3.Document(), Company: c.Company, Region: c.Region, Demo: x.demo, Now: time.Now}).Web())
 }
 
 // selfCheckEvery is how often a missing self-check is tried again.

@@ -20,7 +20,7 @@ import (
 	"github.com/postern-mail/postern/web"
 )
 
-// Config is what the portal is made of. Everything is required but Providers, AuditLog and Document.
+// Config is what the portal is made of. Everything is required but Providers and AuditLog.
 type Config struct {
 	Server        *web.Server
 	Access        *access.Service
