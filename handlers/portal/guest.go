@@ -79,7 +79,7 @@ func (p *Portal) renderPasses(c echo.Context, status int, f passForm, faults []u
 	for _, r := range rows {
 		state := p.passState(r)
 		row := pages.ReportRowView{Cells: []pages.CellView{{Text: r.Name, URL: "/security/passes/" + r.ID.String(), Note: "from " + r.CreatedBy}, {Text: names[r.TenantID]}, {State: state}, {At: r.ExpiresAt},
-			{At: deref(r.LastSeenAt), Never: true}, {Text: ui.Number(int(r.Views))}, {}}}
+			{At: timeOf(r.LastSeenAt), Never: true}, {Text: ui.Number(int(r.Views))}, {}}}
 		if state == "active" {
 			row.Cells[6].Act = pages.ReportActView{Label: "Revoke", URL: "/security/passes/" + r.ID.String() + "/revoke", Icon: "cut", Kind: "danger", Post: true}
 		}
@@ -107,13 +107,6 @@ func (p *Portal) passState(r models.GuestPass) string {
 	default:
 		return "active"
 	}
-}
-
-func deref(t *time.Time) time.Time {
-	if t == nil {
-		return time.Time{}
-	}
-	return *t
 }
 
 func (p *Portal) passCreate(c echo.Context) error {

@@ -139,7 +139,7 @@ func (p *Portal) documents(c echo.Context, r evidence.Result, faults []ui.ErrorV
 		if d.ExpiresAt != nil && !p.Now().Before(*d.ExpiresAt) {
 			state = "expired"
 		}
-		cells := []pages.CellView{{Text: d.Name, Note: fmt.Sprintf("%s, %s bytes", d.Kind, ui.Number(int(d.Size)))}, {State: state}, {At: deref(d.ExpiresAt), Never: true}, {At: d.AddedAt, Note: "by " + d.AddedBy}, {ID: fmt.Sprintf("%x", d.Digest)}, {}}
+		cells := []pages.CellView{{Text: d.Name, Note: fmt.Sprintf("%s, %s bytes", d.Kind, ui.Number(int(d.Size)))}, {State: state}, {At: timeOf(d.ExpiresAt), Never: true}, {At: d.AddedAt, Note: "by " + d.AddedBy}, {ID: fmt.Sprintf("%x", d.Digest)}, {}}
 		if actor.Platform() {
 			cells[0].URL = "/security/documents/" + d.ID.String()
 			if actor.May(models.ManageEvidence) {
