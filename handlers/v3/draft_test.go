@@ -86,6 +86,9 @@ func TestDraftForms(t *testing.T) {
 			t.Fatalf("%s: %d %s", field, made.status, made.text)
 		}
 		id := made.text1("data", "id")
+		if got := w.get(m.path("/attachments/" + made.text1("data", "attachments", "1", "id") + "/download?message_id=" + id)); got.status != 200 || got.text != file {
+			t.Errorf("%s: a file of many pieces: %d, %d bytes of %d", field, got.status, len(got.text), len(file)) // such as when its spool was closed before the provider had it
+		}
 		body, kind = form(field, `{"subject":"again"}`, "@file0", "small")
 		changed := w.do(call{method: "PUT", path: m.path("/drafts/" + id), body: body, header: map[string]string{"Content-Type": kind}})
 		if list, _ := changed.at("data", "attachments").([]any); changed.status != 200 || len(list) != 1 || changed.text1("data", "subject") != "again" || !strings.Contains(changed.text1("data", "body"), "cid:dot") {
