@@ -83,52 +83,49 @@ type Page struct {
 // errCursor says that a cursor is not one of ours.
 var errCursor = fault.New(fault.Invalid, "bad_cursor", "This page's address is damaged. Start again from the first page.").At("cursor")
 
-// List gives entries the actor may know of: staff see all, everybody else their own tenant's.
+// List gives entries the actor may know of: staff see all, everybody else their own tenant's. It is for lines on the page of something else; a page of the audit itself calls Read.
 func (k *Keeper) List(ctx context.Context, actor models.Actor, f Filter) (Page, error) {
+	return k.list(ctx, actor, f, func(*store.Tx, models.TenantID) error { return nil })
+}
+
+// list reads a page and then runs also in the same transaction.
+func (k *Keeper) list(ctx context.Context, actor models.Actor, f Filter, also func(*store.Tx, models.TenantID) error) (Page, error) {
 	if f.Limit <= 0 {
 		f.Limit = 50
 	}
 	f.Limit = min(f.Limit, 200)
-	q := store.AuditQuery{Tenant: f.Tenant, Actor: f.Actor, Action: f.Action, ObjectKind: f.ObjectKind, ObjectID: f.ObjectID,
-		Outcome: f.Outcome, Since: f.Since, Until: f.Until, Limit: f.Limit + 1}
+	q := store.AuditQuery{Actor: f.Actor, Action: f.Action, ObjectKind: f.ObjectKind, ObjectID: f.ObjectID, Outcome: f.Outcome, Since: f.Since, Until: f.Until, Limit: f.Limit + 1}
 	back, err := readCursor(f.Cursor, &q)
 	if err != nil {
 		return Page{}, err
 	}
 	var rows []models.AuditEntry
-	read := func(tx *store.Tx) (err error) {
-		rows, err = tx.AuditEntries(q)
-		return err
-	}
-	switch {
-	case actor.Platform():
-		err = k.store.OnPlatform(ctx, "list the audit for staff", read)
-	case !actor.Tenant.IsZero() && actor.Sees(f.Tenant) || !actor.Tenant.IsZero() && f.Tenant.IsZero():
-		q.Tenant = actor.Tenant
-		err = k.store.InTenant(ctx, actor.Tenant, read)
-	default:
-		return Page{}, store.ErrNotFound
-	}
+	err = k.within(ctx, actor, f.Tenant, "list the audit for staff", func(tx *store.Tx, tenant models.TenantID) (err error) {
+		q.Tenant = tenant
+		if rows, err = tx.AuditEntries(q); err != nil {
+			return err
+		}
+		return also(tx, tenant)
+	})
 	if err != nil {
 		return Page{}, fmt.Errorf("list the audit: %w", err)
 	}
 	return paged(rows, f, back), nil
 }
 
-// Find gives one entry, or store.ErrNotFound where the actor may not know of it.
+// Find gives one entry, or store.ErrNotFound where the actor may not know of it. The page of the entry calls Open.
 func (k *Keeper) Find(ctx context.Context, actor models.Actor, id models.AuditID) (models.AuditEntry, error) {
+	return k.find(ctx, actor, id, func(*store.Tx, models.AuditEntry) error { return nil })
+}
+
+func (k *Keeper) find(ctx context.Context, actor models.Actor, id models.AuditID, also func(*store.Tx, models.AuditEntry) error) (models.AuditEntry, error) {
 	var row models.AuditEntry
-	read := func(tx *store.Tx) (err error) {
-		row, err = tx.AuditEntry(id)
-		return err
-	}
-	if actor.Platform() {
-		return row, k.store.OnPlatform(ctx, "read an audit entry for staff", read)
-	}
-	if actor.Tenant.IsZero() {
-		return row, store.ErrNotFound
-	}
-	err := k.store.InTenant(ctx, actor.Tenant, read)
+	err := k.within(ctx, actor, models.TenantID{}, "read an audit entry for staff", func(tx *store.Tx, _ models.TenantID) (err error) {
+		if row, err = tx.AuditEntry(id); err != nil {
+			return err
+		}
+		return also(tx, row)
+	})
 	return row, err
 }
 

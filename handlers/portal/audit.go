@@ -70,7 +70,7 @@ func (p *Portal) auditList(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := p.Audit.List(ctx, actor, f)
+	found, err := p.Audit.Read(ctx, actor, f)
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func (p *Portal) auditShow(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	e, err := p.Audit.Find(ctx, actor, id)
+	e, err := p.Audit.Open(ctx, actor, id)
 	if err != nil {
 		return err
 	}
@@ -217,17 +217,20 @@ func (p *Portal) auditShow(c echo.Context) error {
 
 var auditColumns = []string{"id", "time", "actor_kind", "actor_id", "actor", "action", "object_kind", "object_id", "object", "outcome", "detail", "tenant_id", "address", "request_id"}
 
-func (p *Portal) auditExportCSV(c echo.Context) error { return p.auditExport(c, sendCSV) }
+func (p *Portal) auditExportCSV(c echo.Context) error { return p.auditExport(c, "csv", sendCSV) }
 
-func (p *Portal) auditExportJSON(c echo.Context) error { return p.auditExport(c, sendJSON) }
+func (p *Portal) auditExportJSON(c echo.Context) error { return p.auditExport(c, "json", sendJSON) }
 
-func (p *Portal) auditExport(c echo.Context, send sender) error {
+func (p *Portal) auditExport(c echo.Context, format string, send sender) error {
 	ctx, actor := c.Request().Context(), web.Actor(c)
 	f, err := p.auditFilter(readAuditList(c))
 	if err != nil {
 		return err
 	}
 	f.Limit, f.Cursor = 200, ""
+	if err := p.Audit.NoteExport(ctx, actor, f, format); err != nil {
+		return err
+	}
 	var rows [][]string
 	for {
 		found, err := p.Audit.List(ctx, actor, f)

@@ -407,3 +407,37 @@ func TestAFailingWebhookStandsAboveEveryPage(t *testing.T) {
 	b.post("/webhooks/" + w.webhook.ID.String() + "/resume").goes()
 	b.get("/tenants").is(200).lacks("alarm")
 }
+
+// TestReadingTheAuditIsAudited: the pages and files of the audit leave their own entries; turning pages leaves one an hour.
+func TestReadingTheAuditIsAudited(t *testing.T) {
+	w := newWorld(t)
+	count := func(actor, action string) int {
+		t.Helper()
+		page, err := w.Audit.List(ctx, staff, audit.Filter{Actor: actor, Action: action})
+		w.check(err)
+		return len(page.Entries)
+	}
+	reviewer, customer := w.as("reviewer"), w.as("customer")
+	reviewer.get("/")
+	if n := count("Reviewer Person", "audit.read"); n != 0 {
+		t.Errorf("the home page reads the audit: %d entries", n)
+	}
+	for range 3 {
+		link, _ := reviewer.get("/audit").is(200).page.Find(`[data-testid="audit-row"] th a`).Attr("href")
+		reviewer.get(link).is(200)
+		customer.get("/audit?action=grant.create").is(200)
+	}
+	for range 2 {
+		reviewer.get("/audit/export.csv").is(200)
+		customer.get("/audit/export.json").is(200)
+	}
+	reviewer.get("/audit?action=audit.read").is(200).shows("audit-row", "audit log")
+	for _, c := range []struct {
+		actor, action string
+		least, most   int // an hour may turn meanwhile
+	}{{"Reviewer Person", "audit.read", 2, 5}, {"Customer Person", "audit.read", 1, 2}, {"Reviewer Person", "audit.export", 2, 2}, {"Customer Person", "audit.export", 2, 2}} {
+		if n := count(c.actor, c.action); n < c.least || n > c.most {
+			t.Errorf("%s: %d entries %s", c.actor, n, c.action)
+		}
+	}
+}

@@ -124,6 +124,7 @@ var acts = map[string]string{
 	"session.begin": "signed in", "session.end": "signed out", "session.end_all": "ended every session of", "passkey.add": "added the passkey", "passkey.remove": "removed the passkey",
 	"member.create": "added the member", "member.invite": "invited", "member.disable": "locked out", "member.enable": "let in again", "member.change_role": "changed the role of",
 	"evidence.make": "asked for an", "evidence.made": "made an", "evidence.download": "downloaded an", "evidence.attach": "attached the document", "evidence.remove": "removed the document",
+	"audit.read": "read the", "audit.export": "took a file of the", "audit.erase": "erased a person from the",
 	"egress.new_host": "reached for the first time", "egress.seen": "looked at",
 	"guest_pass.create": "gave a guest pass to", "guest_pass.revoke": "revoked the guest pass of", "guest_pass.use": "came in with the pass",
 	"keys.rotate": "began to rotate", "keys.rotated": "finished rotating", "data_key.rotate": "renewed", "data_key.settle": "destroyed the older keys of",

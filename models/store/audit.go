@@ -80,3 +80,28 @@ func narrowAudit(query *gorm.DB, q AuditQuery) *gorm.DB {
 	}
 	return query
 }
+
+// ReadingQuery names the reading that one entry stands for: a person, a view, a tenant (zero: all), from a time on.
+type ReadingQuery struct {
+	ActorID string
+	View    string
+	Tenant  models.TenantID
+	Since   time.Time
+}
+
+// AuditReadingNoted says whether there is an entry about it.
+func (t *Tx) AuditReadingNoted(q ReadingQuery) (bool, error) {
+	var noted bool
+	var tenant *models.TenantID
+	if !q.Tenant.IsZero() {
+		tenant = &q.Tenant
+	}
+	err := t.db.Raw(`SELECT EXISTS (SELECT FROM audit_entries WHERE object_kind = 'audit' AND object_id = ? AND at >= ? AND action = 'audit.read' AND actor_id = ? AND tenant_id IS NOT DISTINCT FROM ?::uuid)`,
+		q.View, q.Since, q.ActorID, tenant).Scan(&noted).Error
+	return noted, wrap(err)
+}
+
+// LockAuditReading waits for whoever notes the same reading, until the end of the transaction.
+func (t *Tx) LockAuditReading(q ReadingQuery) error {
+	return wrap(t.db.Exec(`SELECT pg_advisory_xact_lock(hashtextextended(?, 0))`, "postern audit reading "+q.ActorID+" "+q.View+" "+q.Tenant.String()).Error)
+}
