@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,7 +83,7 @@ func (b *bench) slowest(m, what string, r load.Result, goal time.Duration) {
 
 func short(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
 
-// benchCommand is "postern bench [NAME...] [--json FILE] [--list] [--grants N] [--seconds N]".
+// benchCommand is "postern bench [NAME...] [--json FILE] [--list] [--grants N] [--seconds N] [--profile FILE]".
 func benchCommand(ctx context.Context, args []string, e env) int {
 	flags := flag.NewFlagSet("postern bench", flag.ContinueOnError)
 	flags.SetOutput(e.stderr)
@@ -89,6 +91,7 @@ func benchCommand(ctx context.Context, args []string, e env) int {
 	file := flags.String("json", "", "write the figures to this file too")
 	grants := flags.Int("grants", 100_000, "grants in the database")
 	seconds := flags.Float64("seconds", 8, "length of each load")
+	profile := flags.String("profile", "", "write a processor profile of the whole run to this file (go tool pprof)")
 	var names []string
 	for len(args) > 0 { // names and flags in any order
 		if err := flags.Parse(args); err != nil {
@@ -118,6 +121,13 @@ func benchCommand(ctx context.Context, args []string, e env) int {
 	}
 	b := &bench{grants: max(*grants, 1), seconds: time.Duration(*seconds * float64(time.Second)), machine: processors(), out: e.stderr}
 	defer b.end()
+	if *profile != "" {
+		stop, err := profiled(*profile)
+		if err != nil {
+			return fail(e, err)
+		}
+		defer stop()
+	}
 	code := 0
 	for _, m := range chosen {
 		fmt.Fprintf(b.out, "%s\n", m.name)
@@ -136,6 +146,18 @@ func benchCommand(ctx context.Context, args []string, e env) int {
 		}
 	}
 	return code
+}
+
+// profiled writes a processor profile until it is stopped.
+func profiled(file string) (stop func(), err error) {
+	f, err := os.Create(file) //nolint:gosec // the operator names it
+	if err != nil {
+		return nil, fmt.Errorf("write the profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("begin the profile: %w", err), f.Close())
+	}
+	return func() { pprof.StopCPUProfile(); _ = f.Close() }, nil // a profile that was cut short is seen as such by its reader
 }
 
 // processors names the machine: a figure without it says nothing.

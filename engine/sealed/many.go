@@ -36,42 +36,54 @@ func (s *Safe) PutNew(ctx context.Context, tx *store.Tx, tenant models.TenantID,
 	return nil
 }
 
-// mostOpened bounds what OpenMany opens at once.
+// mostOpened bounds what OpenAcross opens at once of one tenant's.
 const mostOpened = 16 << 20
 
-// OpenMany gives a field of many owners of one kind. later names owners that have sealed it and are left out, because the others fill 16 MiB already; the first is
-// never left out. An owner that has none is in neither.
-func (s *Safe) OpenMany(ctx context.Context, tx *store.Tx, tenant models.TenantID, kind, field string, owners []string) (values map[string]secret.Text, later map[string]bool, err error) {
+// Opened is what OpenAcross found of one tenant's.
+type Opened struct {
+	Values map[string]secret.Text // by owner; an owner that has none is in neither map
+	Later  map[string]bool        // owners that have sealed it and are left out, because the others fill 16 MiB already; the first is never left out
+	Gone   bool                   // the tenant's key was destroyed: nothing of it opens any more
+}
+
+// OpenAcross gives a field of many owners of one kind, of several tenants at once: one round trip, in which each tenant's are read in that tenant's scope alone.
+func (s *Safe) OpenAcross(ctx context.Context, db *store.Store, kind, field string, owners map[models.TenantID][]string) (map[models.TenantID]Opened, error) {
+	asks := make([]store.SealedAsk, 0, len(owners))
+	for tenant, ids := range owners {
+		asks = append(asks, store.SealedAsk{Tenant: tenant, Owners: ids})
+	}
 	for again := true; ; again = false {
-		values, later, err = s.openMany(ctx, tx, tenant, kind, field, owners)
+		found, err := s.openAcross(ctx, db, kind, field, asks)
 		if err == nil || !again || !errors.Is(err, vault.ErrSealed) {
-			return values, later, err
+			return found, err
 		}
 		// As in Open: between the two reads a rotation may have sealed values anew.
 	}
 }
 
-func (s *Safe) openMany(ctx context.Context, tx *store.Tx, tenant models.TenantID, kind, field string, owners []string) (values map[string]secret.Text, later map[string]bool, err error) {
-	rows, err := tx.SealedMany(ctx, tenant, kind, field, owners, mostOpened)
+func (s *Safe) openAcross(ctx context.Context, db *store.Store, kind, field string, asks []store.SealedAsk) (map[models.TenantID]Opened, error) {
+	answers, err := db.SealedOfTenants(ctx, kind, field, asks, mostOpened)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open %s.%s: %w", kind, field, err)
+		return nil, fmt.Errorf("open %s.%s: %w", kind, field, err)
 	}
-	values, later = make(map[string]secret.Text, len(rows)), map[string]bool{}
-	if len(rows) == 0 {
-		return values, later, nil
-	}
-	key, err := s.key(ctx, tx, tenant, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, row := range rows {
-		if row.Ciphertext == nil {
-			later[row.OwnerID] = true
-			continue
+	out := make(map[models.TenantID]Opened, len(asks))
+	for i, a := range answers {
+		tenant := asks[i].Tenant
+		o := Opened{Values: make(map[string]secret.Text, len(a.Rows)), Later: map[string]bool{}}
+		if o.Gone = a.Key.DestroyedAt != nil; o.Gone {
+			s.vault.Forget(tenant.String())
+			a.Rows = nil
 		}
-		if values[row.OwnerID], err = s.vault.Open(key, place(tenant, Owner{kind, row.OwnerID}, field, row.Version), row.Ciphertext); err != nil {
-			return nil, nil, err
+		for _, row := range a.Rows {
+			if row.Ciphertext == nil {
+				o.Later[row.OwnerID] = true
+				continue
+			}
+			if o.Values[row.OwnerID], err = s.vault.Open(wrappedOf(a.Key), place(tenant, Owner{kind, row.OwnerID}, field, row.Version), row.Ciphertext); err != nil {
+				return nil, err
+			}
 		}
+		out[tenant] = o
 	}
-	return values, later, nil
+	return out, nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/postern-mail/postern/engine/sealed"
 	"github.com/postern-mail/postern/engine/secret"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
@@ -85,19 +84,6 @@ func (s *Service) open(ctx context.Context, keys []key) error {
 		}
 		return nil
 	})
-}
-
-// payloads opens what the parcels of one tenant carry. later names those that are there and were left out, because 16 MiB are enough at once.
-func (s *Service) payloads(ctx context.Context, tenant models.TenantID, parcels []*parcel) (values map[string]secret.Text, later map[string]bool, err error) {
-	ids := make([]string, len(parcels))
-	for i, p := range parcels {
-		ids[i] = p.delivery.EventID.String()
-	}
-	err = s.store.InTenant(ctx, tenant, func(tx *store.Tx) (err error) {
-		values, later, err = s.safe.OpenMany(ctx, tx, tenant, sealed.EventOwner, "payload", ids)
-		return err
-	})
-	return values, later, err
 }
 
 // body builds the bytes that are sent and signed.

@@ -2,10 +2,9 @@ package webhooks
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"github.com/postern-mail/postern/engine/fault"
+	"github.com/postern-mail/postern/engine/sealed"
 	"github.com/postern-mail/postern/engine/secret"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
@@ -240,30 +239,16 @@ func (l *lane) got(r reading) bool {
 // given up, in pieces; those whose content is gone are given up one by one.
 func (l *lane) read(ctx context.Context, inHand []models.DeliveryID, known map[models.WebhookSecretID]secret.Text, want int) reading {
 	r := reading{at: l.real()}
-	var rows []models.WebhookSecret
-	var list []store.DueDelivery
-	err := l.store.InApplication(ctx, l.due.Application, func(tx *store.Tx) (err error) {
-		r.keys, list = nil, nil
-		if r.hook, err = tx.Webhook(l.due.Application, l.due.Webhook); err != nil || !r.hook.Sends() {
-			return err
-		}
-		if rows, err = tx.WebhookSecrets(l.due.Application, l.due.Webhook); err != nil || want == 0 {
-			return err
-		}
-		list, err = tx.DueDeliveries(ctx, l.due.Webhook, l.now(), inHand, want)
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		err = nil // deleted
-	}
+	work, err := l.store.LaneWork(ctx, l.due.Application, l.due.Webhook, l.now(), inHand, want)
+	r.hook = work.Webhook
 	if err == nil {
 		at := l.now()
-		for _, row := range rows {
+		for _, row := range work.Secrets {
 			if row.Signs(at) {
 				r.keys = append(r.keys, key{row, known[row.ID]})
 			}
 		}
-		if r.sends = len(r.keys) > 0; r.sends {
+		if r.sends = r.hook.Sends() && len(r.keys) > 0; r.sends { // a deleted one is the zero webhook, which is not sent to
 			err = l.open(ctx, r.keys)
 		}
 	}
@@ -275,8 +260,8 @@ func (l *lane) read(ctx context.Context, inHand []models.DeliveryID, known map[m
 		r.full, r.err = l.giveUpAll(ctx)
 		return r
 	}
-	r.full = want > 0 && len(list) == want
-	r.parcels, r.err = l.load(ctx, list)
+	r.full = want > 0 && len(work.Due) == want
+	r.parcels, r.err = l.load(ctx, work.Due)
 	return r
 }
 
@@ -291,11 +276,11 @@ func (l *lane) giveUpAll(ctx context.Context) (bool, error) {
 	return n == piece, err
 }
 
-// load reads what the deliveries carry, tenant by tenant. It leaves for the next time what is too much at once.
+// load reads what the deliveries carry. It leaves for the next time what is too much at once.
 func (l *lane) load(ctx context.Context, list []store.DueDelivery) ([]*parcel, error) {
-	var out []*parcel
+	var out, sealedOnes []*parcel
 	var spent []models.DeliveryID
-	byTenant := map[models.TenantID][]*parcel{}
+	owners := map[models.TenantID][]string{}
 	for _, due := range list {
 		p := &parcel{delivery: due.Delivery, event: due.Event, number: due.Delivery.Attempts + 1}
 		switch {
@@ -304,25 +289,23 @@ func (l *lane) load(ctx context.Context, list []store.DueDelivery) ([]*parcel, e
 		case due.Event.ID.IsZero():
 			spent = append(spent, due.Delivery.ID)
 		default:
-			byTenant[*due.Delivery.TenantID] = append(byTenant[*due.Delivery.TenantID], p)
+			sealedOnes = append(sealedOnes, p)
+			owners[due.Event.TenantID] = append(owners[due.Event.TenantID], due.Event.ID.String())
 		}
 	}
-	for tenant, parcels := range byTenant {
-		values, later, err := l.payloads(ctx, tenant, parcels)
-		if fault.KindOf(err) == fault.Gone { // its key was destroyed
-			values, later, err = nil, nil, nil
-		}
+	if len(sealedOnes) > 0 {
+		opened, err := l.safe.OpenAcross(ctx, l.store, sealed.EventOwner, "payload", owners)
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range parcels {
-			id := p.delivery.EventID.String()
-			value, found := values[id]
+		for _, p := range sealedOnes {
+			of, id := opened[p.event.TenantID], p.event.ID.String()
+			value, found := of.Values[id]
 			switch {
 			case found:
 				p.payload = value
 				out = append(out, p)
-			case !later[id]:
+			case !of.Later[id]:
 				spent = append(spent, p.delivery.ID)
 			}
 		}

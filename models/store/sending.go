@@ -2,22 +2,41 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/postern-mail/postern/models"
 )
 
 // What a sender does thousands of times a second stands here: a statement works on a whole batch, with arrays as its arguments.
 
-// TakeEvents takes up to most committed events out of the queue, in its order, and reads them. Several senders may take at once: each event goes to one.
+// planned has the server plan a statement anew each time, for its arguments and for the tables as they are. A plan that is kept by name was made when the tables were
+// as large as they happened to be at the fifth call. On a new installation they are empty then, reading all of them looks cheap, and goes on until something analyses
+// them. Planning takes less than a millisecond, which a batch shares.
+const planned = pgx.QueryExecModeCacheDescribe
+
+// TakeEvents takes up to most committed events out of the queue, in its order, and reads whose they are and of what type. Several senders may take at once: each event goes to one.
 func (t *Tx) TakeEvents(most int) ([]models.Event, error) {
-	return all[models.Event](t.db.Raw(`WITH due AS (
-		DELETE FROM event_queue WHERE place IN (SELECT place FROM event_queue ORDER BY place LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING place, tenant_id, event_id)
-		SELECT e.* FROM due JOIN events e ON e.tenant_id = due.tenant_id AND e.id = due.event_id ORDER BY due.place`, most))
+	rows, err := t.sql.QueryContext(t.ctx(), `WITH due AS (
+			DELETE FROM event_queue WHERE place IN (SELECT place FROM event_queue ORDER BY place LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING place, tenant_id, event_id)
+		SELECT e.tenant_id, e.id, e.application_id, e.type FROM due JOIN events e ON e.tenant_id = due.tenant_id AND e.id = due.event_id ORDER BY due.place`, planned, most)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	defer rows.Close() //nolint:errcheck // read to its end, or failed with an error of its own
+	var out []models.Event
+	for rows.Next() {
+		var e models.Event
+		if err := rows.Scan(&e.TenantID, &e.ID, &e.ApplicationID, &e.Type); err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, wrap(rows.Err())
 }
 
 // SendingWebhooks lists the webhooks of these applications that events go out to.
@@ -65,32 +84,6 @@ type DueDelivery struct {
 	Event    models.Event
 }
 
-// DueDeliveries lists deliveries of a webhook that are due, the longest due first, without those in hand.
-func (t *Tx) DueDeliveries(ctx context.Context, hook models.WebhookID, at time.Time, inHand []models.DeliveryID, most int) ([]DueDelivery, error) {
-	rows, err := t.sql.QueryContext(ctx, `SELECT d.application_id, d.id, d.webhook_id, d.tenant_id, d.event_id, d.event_type, d.status, d.attempts, d.created_at, e.grant_id, e.type, e.source, e.occurred_at
-		FROM (SELECT * FROM deliveries WHERE webhook_id = $1 AND status = 'waiting' AND next_attempt_at <= $2 AND id <> ALL ($3::uuid[]) ORDER BY next_attempt_at, id LIMIT $4) d
-		LEFT JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id ORDER BY d.next_attempt_at, d.id`, hook, at, texts(inHand), most)
-	if err != nil {
-		return nil, wrap(err)
-	}
-	defer rows.Close() //nolint:errcheck // read to its end, or failed with an error of its own
-	out := []DueDelivery{}
-	for rows.Next() {
-		var one DueDelivery
-		var kind, source sql.NullString
-		var occurred sql.NullTime
-		d, e := &one.Delivery, &one.Event
-		if err := rows.Scan(&d.ApplicationID, &d.ID, &d.WebhookID, &d.TenantID, &d.EventID, &d.EventType, &d.Status, &d.Attempts, &d.CreatedAt, &e.GrantID, &kind, &source, &occurred); err != nil {
-			return nil, err
-		}
-		if kind.Valid && d.TenantID != nil {
-			e.TenantID, e.ID, e.ApplicationID, e.Type, e.Source, e.OccurredAt = *d.TenantID, d.EventID, d.ApplicationID, kind.String, source.String, occurred.Time.UTC()
-		}
-		out = append(out, one)
-	}
-	return out, wrap(rows.Err())
-}
-
 // Settlement is what came of one attempt: the delivery as it is after it, and the attempt's row.
 type Settlement struct {
 	Delivery models.Delivery
@@ -119,7 +112,7 @@ func (t *Tx) Settle(ctx context.Context, application models.ApplicationID, list 
 		noted AS (
 			INSERT INTO attempts (application_id, id, delivery_id, number, generations, request, status, response, problem, latency_ms, started_at)
 			SELECT $1, u.attempt, u.id, u.number, u.generations::int[], u.request::jsonb, u.last_status, u.response, u.problem, u.latency, u.started_at FROM u JOIN done ON done.id = u.id)
-		SELECT id FROM done`, application, ids, statuses, numbers, last, next, settled, attempts, generations, requests, responses, problems, latencies, started)
+		SELECT id FROM done`, planned, application, ids, statuses, numbers, last, next, settled, attempts, generations, requests, responses, problems, latencies, started)
 	if err != nil {
 		return nil, wrap(err)
 	}
@@ -196,27 +189,6 @@ func object(s models.Settings) string {
 		return "{}" // a map of texts always encodes
 	}
 	return text
-}
-
-// SealedMany reads one field of many owners, in the order of their ids. An owner without it is missing in the answer; beyond most bytes in all, rows come without
-// their ciphertext.
-func (t *Tx) SealedMany(ctx context.Context, tenant models.TenantID, kind, field string, owners []string, most int) ([]Sealed, error) {
-	rows, err := t.sql.QueryContext(ctx, `SELECT owner_id, version, CASE WHEN total <= $5 OR place = 1 THEN ciphertext END FROM (
-		SELECT owner_id, version, ciphertext, sum(octet_length(ciphertext)) OVER w AS total, row_number() OVER w AS place FROM sealed
-		WHERE tenant_id = $1 AND owner_kind = $2 AND field = $3 AND owner_id = ANY ($4::uuid[]) WINDOW w AS (ORDER BY owner_id)) s`, tenant, kind, field, owners, most)
-	if err != nil {
-		return nil, wrap(err)
-	}
-	defer rows.Close() //nolint:errcheck // read to its end, or failed with an error of its own
-	out := make([]Sealed, 0, len(owners))
-	for rows.Next() {
-		s := Sealed{TenantID: tenant, OwnerKind: kind, Field: field}
-		if err := rows.Scan(&s.OwnerID, &s.Version, &s.Ciphertext); err != nil {
-			return nil, err
-		}
-		out = append(out, s)
-	}
-	return out, wrap(rows.Err())
 }
 
 // InsertSealed adds ciphertexts whose owners had none of the field before. ErrTaken: one had.

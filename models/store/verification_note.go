@@ -81,7 +81,7 @@ func (t *Tx) NoteSignatures(digests map[string]time.Time) (map[string]struct{}, 
 
 // KnownSignatures gives those of the digests that are of signatures that were genuine once.
 func (t *Tx) KnownSignatures(digests [][]byte) (map[string]struct{}, error) {
-	return t.digests(`SELECT digest FROM known_signatures WHERE digest = ANY ($1::bytea[])`, digests)
+	return t.digests(`SELECT digest FROM known_signatures WHERE digest = ANY ($1::bytea[])`, planned, digests)
 }
 
 func (t *Tx) digests(query string, args ...any) (map[string]struct{}, error) {
@@ -108,7 +108,7 @@ func (t *Tx) TenantsOfEvents(sent []Sent) (map[Sent]*models.TenantID, error) {
 		hooks[i], events[i] = pgtype.UUID{Bytes: s.Webhook, Valid: true}, pgtype.UUID{Bytes: s.Event, Valid: true}
 	}
 	rows, err := t.sql.QueryContext(t.ctx(), `SELECT d.webhook_id, d.event_id, d.tenant_id FROM unnest($1::uuid[], $2::uuid[]) AS s (webhook_id, event_id)
-		JOIN deliveries d ON d.webhook_id = s.webhook_id AND d.event_id = s.event_id`, hooks, events)
+		JOIN deliveries d ON d.webhook_id = s.webhook_id AND d.event_id = s.event_id`, planned, hooks, events)
 	if err != nil {
 		return nil, wrap(err)
 	}
