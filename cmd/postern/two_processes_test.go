@@ -20,7 +20,12 @@ import (
 // serving is one "postern serve", on its own port, on the database and the key of the others.
 func serving(t *testing.T, common []string) *running {
 	t.Helper()
-	port := freePort(t)
+	return servingOn(t, freePort(t), common)
+}
+
+// servingOn is serving on a port that is known beforehand, as those who send people back to it need.
+func servingOn(t *testing.T, port string, common []string) *running {
+	t.Helper()
 	r := start(t, append([]string{"POSTERN_ADDR=127.0.0.1:" + port, "POSTERN_URL=http://localhost:" + port}, common...), "serve")
 	r.url = "http://localhost:" + port
 	eventually(t, 120*time.Second, "a postern serve that is ready", func() bool {

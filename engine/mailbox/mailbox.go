@@ -142,7 +142,8 @@ func (s *Service) Send(ctx context.Context, actor models.Actor, g models.Grant, 
 }
 
 // with checks that the actor and the grant may, then asks the provider. The grant's standing is read anew here, so that a revocation in another process counts from
-// its commit on. A revocation while the provider is answering closes the connection under it: then the answer is the revocation, not the broken line.
+// its commit on. A revocation while the provider is answering closes the connection under it: then the answer is the revocation, not the broken line. An access token
+// that died before its time (clocks that differ, a provider's policy) is renewed and the provider asked once more: what it refused with 401 it has not done.
 func (s *Service) with(ctx context.Context, actor models.Actor, g models.Grant, p models.Permission, c provider.Capability, do func(provider.Connector, provider.Account) error) error {
 	standing, err := s.may(ctx, actor, g, p, c)
 	if err != nil {
@@ -152,19 +153,38 @@ func (s *Service) with(ctx context.Context, actor models.Actor, g models.Grant, 
 	if err != nil {
 		return err
 	}
-	if err := do(connector, s.tokens.Account(standing)); err != nil {
+	for renewed := false; ; renewed = true {
+		err := do(connector, s.tokens.Account(standing))
+		if err == nil {
+			break
+		}
 		if _, cut := s.standing(ctx, g); errors.Is(cut, tokens.ErrCut) {
 			return cut
 		}
-		if errors.Is(err, provider.ErrCredentialRefused) {
-			if refused := s.tokens.Reject(ctx, standing); refused != nil {
+		again := false
+		if errors.Is(err, provider.ErrCredentialRefused) && !renewed {
+			var refused error
+			if again, refused = s.tokens.Reject(ctx, standing); refused != nil {
 				return refused
 			}
 		}
-		return fmt.Errorf("ask the provider %s: %w", g.Provider, err)
+		if !again {
+			return fmt.Errorf("ask the provider %s: %w", g.Provider, err)
+		}
+		if standing, err = s.renewed(ctx, standing); err != nil {
+			return err
+		}
 	}
 	s.used(ctx, standing, c)
 	return nil
+}
+
+// renewed gets a fresh token in place of one that was refused, and reads the grant after it: what connectors keep is kept under the credential's number.
+func (s *Service) renewed(ctx context.Context, g models.Grant) (models.Grant, error) {
+	if _, err := s.tokens.Fresh(ctx, g.TenantID, g.ID); err != nil {
+		return g, err
+	}
+	return s.standing(ctx, g)
 }
 
 // may checks what with checks before a provider is asked, and answers the grant as it stands.

@@ -211,13 +211,16 @@ func (k *Keeper) leftAlone(ctx context.Context, g models.Grant) bool {
 }
 
 // Reject is told that a mail server did not take a credential that looked good. An access token is thrown away, so that the next call refreshes it and learns the
-// provider's word; a password counts as refused.
-func (k *Keeper) Reject(ctx context.Context, g models.Grant) error {
+// provider's word: again is then true, as it is where somebody else has got a newer one. A password counts as refused.
+func (k *Keeper) Reject(ctx context.Context, g models.Grant) (again bool, err error) {
 	byPassword := false
-	err := k.Store.InTenant(ctx, g.TenantID, func(tx *store.Tx) error {
+	err = k.Store.InTenant(ctx, g.TenantID, func(tx *store.Tx) error {
 		now, err := tx.GrantForUpdate(g.TenantID, g.ID)
-		if err != nil || now.Credential != g.Credential || !now.Usable() {
-			return err // it has a newer credential, or none: the refusal says nothing of that
+		if err != nil || !now.Usable() {
+			return err
+		}
+		if again = now.Credential != g.Credential; again {
+			return nil // it has a newer credential: the refusal says nothing of that
 		}
 		c, err := k.Load(ctx, tx, g.TenantID, Grant(g.ID))
 		if err != nil {
@@ -226,17 +229,18 @@ func (k *Keeper) Reject(ctx context.Context, g models.Grant) error {
 		if byPassword = c.Refresh.Empty(); byPassword {
 			return nil
 		}
+		again = true
 		return k.Save(ctx, tx, g.TenantID, Grant(g.ID), Credential{Access: c.Access, ExpiresAt: time.Unix(1, 0)})
 	})
 	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, sealed.ErrAbsent) {
-		return fmt.Errorf("note a credential that a mail server refused: %w", err)
+		return false, fmt.Errorf("note a credential that a mail server refused: %w", err)
 	}
 	if byPassword {
 		if err := k.refused(ctx, g, "the mail server no longer takes the password"); !errors.Is(err, ErrCut) {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return again && err == nil, nil
 }
 
 // refused notes that the provider does not take a grant's credential. The first refusal is only remembered; one at least a minute later makes the

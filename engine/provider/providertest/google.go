@@ -35,6 +35,7 @@ type GoogleServer struct {
 	seen     []string // method and address of every request to the API, and of the token endpoints
 	revoked  []string // bodies of revocations
 	offset   time.Duration
+	life     time.Duration // of an access token
 	lag      int
 	inFlight int
 	most     int
@@ -91,7 +92,7 @@ type GoogleFault struct {
 
 // Google starts a server that lives as long as the test.
 func Google(t testing.TB) *GoogleServer {
-	g := &GoogleServer{clients: map[string]googleClient{}, users: map[string]*GoogleUser{}, flows: map[string]*googleFlow{}, codes: map[string]*googleCode{}, tokens: map[string]*googleToken{}, consents: map[string][]string{}}
+	g := &GoogleServer{clients: map[string]googleClient{}, users: map[string]*GoogleUser{}, flows: map[string]*googleFlow{}, codes: map[string]*googleCode{}, tokens: map[string]*googleToken{}, consents: map[string][]string{}, life: time.Hour}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /o/oauth2/v2/auth", g.authorize)
 	mux.HandleFunc("POST /signin", g.signIn)
@@ -202,6 +203,20 @@ func (g *GoogleServer) Cut(address string) {
 
 // Advance moves the server's clock.
 func (g *GoogleServer) Advance(d time.Duration) { g.mu.Lock(); g.offset += d; g.mu.Unlock() }
+
+// Lifetime sets how long access tokens last that are issued from now on.
+func (g *GoogleServer) Lifetime(d time.Duration) { g.mu.Lock(); g.life = d; g.mu.Unlock() }
+
+// EndAccess ends the access tokens of a user before their time; the refresh tokens stay good.
+func (g *GoogleServer) EndAccess(address string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, k := range g.tokens {
+		if !k.refresh && k.user.Address == address {
+			k.dead = true
+		}
+	}
+}
 
 // Lag lets n refreshes still work after each revocation: Google's own takes a while.
 func (g *GoogleServer) Lag(n int) { g.mu.Lock(); g.lag = n; g.mu.Unlock() }

@@ -20,7 +20,7 @@ import (
 
 const googleCodeLife = 10 * time.Minute
 
-var googlePages = template.Must(template.New("").Parse(`{{define "head"}}<!doctype html><html lang="en"><meta charset="utf-8"><title>{{.Title}}</title><body><h1>{{.Title}}</h1>{{end}}
+var googlePages = template.Must(template.New("").Parse(`{{define "head"}}<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>{{.Title}}</title><body><h1>{{.Title}}</h1>{{end}}
 {{define "error"}}{{template "head" .}}<p data-testid="google-error">Error {{.Status}}: {{.Code}}</p>{{end}}
 {{define "signin"}}{{template "head" .}}<form method="post" action="/signin"><input type="hidden" name="flow" value="{{.Flow}}">
 <label>Email <input name="address" value="{{.Hint}}" data-testid="google-address"></label><button data-testid="google-signin">Next</button></form>{{end}}
@@ -249,7 +249,7 @@ func (g *GoogleServer) redeem(w http.ResponseWriter, q url.Values, client string
 	default:
 		c.spent = true
 		access, refresh := "ya29."+googleRandom(24), ""
-		g.tokens[access] = &googleToken{client: client, user: c.user, scopes: c.scopes, ends: g.now().Add(time.Hour)}
+		g.tokens[access] = &googleToken{client: client, user: c.user, scopes: c.scopes, ends: g.now().Add(g.life)}
 		if c.offline {
 			refresh = "1//0" + googleRandom(24)
 			g.tokens[refresh] = &googleToken{client: client, user: c.user, scopes: c.scopes, refresh: true}
@@ -271,12 +271,12 @@ func (g *GoogleServer) refresh(w http.ResponseWriter, q url.Values, client strin
 		return
 	}
 	access := "ya29." + googleRandom(24)
-	g.tokens[access] = &googleToken{client: client, user: k.user, scopes: k.scopes, ends: g.now().Add(time.Hour)}
+	g.tokens[access] = &googleToken{client: client, user: k.user, scopes: k.scopes, ends: g.now().Add(g.life)}
 	g.grant(w, access, "", k.user, k.scopes, client)
 }
 
 func (g *GoogleServer) grant(w http.ResponseWriter, access, refresh string, u *GoogleUser, scopes []string, client string) {
-	out := map[string]any{"access_token": access, "expires_in": 3599, "scope": strings.Join(scopes, " "), "token_type": "Bearer"}
+	out := map[string]any{"access_token": access, "expires_in": int(g.life.Seconds()) - 1, "scope": strings.Join(scopes, " "), "token_type": "Bearer"}
 	if refresh != "" {
 		out["refresh_token"] = refresh
 	}

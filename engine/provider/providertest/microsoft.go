@@ -37,9 +37,11 @@ type MicrosoftServer struct {
 	throttled graphFault // Graph
 	broken    graphFault // Graph
 	tokenFail graphFault
+	issued    int // answers of the token endpoint
 	requests  []string
 	approved  map[string]bool // tenants whose administrator has consented
 	seq       int
+	life      time.Duration // of an access token
 	inFlight  map[string]int // requests by access token
 }
 
@@ -69,7 +71,7 @@ const microsoftPersonal = "9188040d-6c67-4c5b-b112-36a304b66dad"
 func Microsoft(t testing.TB) *MicrosoftServer {
 	t.Helper()
 	s := &MicrosoftServer{Now: time.Now, client: microsoftGUID(), secret: "~" + microsoftRandom(20), codes: map[string]*microsoftCode{}, refresh: map[string]*microsoftToken{}, access: map[string]*microsoftToken{},
-		uploads: map[string]*microsoftUpload{}, approved: map[string]bool{}, inFlight: map[string]int{}}
+		uploads: map[string]*microsoftUpload{}, approved: map[string]bool{}, life: time.Hour, inFlight: map[string]int{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{tenant}/oauth2/v2.0/authorize", s.authorize)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/authorize", s.decide)
@@ -176,6 +178,31 @@ func (a *MicrosoftAccount) RevokeSessions() {
 			}
 		}
 	}
+}
+
+// EndAccess ends a person's access tokens before their time; the refresh tokens stay good.
+func (a *MicrosoftAccount) EndAccess() {
+	a.server.mu.Lock()
+	defer a.server.mu.Unlock()
+	for _, t := range a.server.access {
+		if t.account == a {
+			t.revoked = true
+		}
+	}
+}
+
+// Lifetime sets how long access tokens last that are issued from now on.
+func (s *MicrosoftServer) Lifetime(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.life = d
+}
+
+// Issued counts how often the token endpoint has given tokens.
+func (s *MicrosoftServer) Issued() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.issued
 }
 
 // Approve is an administrator's consent for a tenant.

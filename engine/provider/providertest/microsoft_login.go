@@ -50,7 +50,7 @@ func shortScopes(raw string) (known []string, unknown string) {
 func microsoftStop(w http.ResponseWriter, text string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(http.StatusBadRequest)
-	_, _ = fmt.Fprintf(w, "<!doctype html><title>Sign in to your account</title><p>Sorry, but we're having trouble signing you in.<p id=error>%s", html.EscapeString(text))
+	_, _ = fmt.Fprintf(w, "<!doctype html><link rel=icon href='data:,'><title>Sign in to your account</title><p>Sorry, but we're having trouble signing you in.<p id=error>%s", html.EscapeString(text))
 }
 
 func (s *MicrosoftServer) sendBack(w http.ResponseWriter, r *http.Request, q url.Values, answer map[string]string) {
@@ -115,7 +115,7 @@ func (s *MicrosoftServer) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = fmt.Fprintf(w, "<!doctype html><title>Sign in to your account</title><h1>Permissions requested</h1><form method=post action=%q>", html.EscapeString(r.URL.Path))
+	_, _ = fmt.Fprintf(w, "<!doctype html><link rel=icon href='data:,'><title>Sign in to your account</title><h1>Permissions requested</h1><form method=post action=%q>", html.EscapeString(r.URL.Path))
 	for k, v := range q {
 		_, _ = fmt.Fprintf(w, "<input type=hidden name=%q value=%q>", html.EscapeString(k), html.EscapeString(v[0]))
 	}
@@ -283,8 +283,9 @@ func (s *MicrosoftServer) renew(w http.ResponseWriter, f url.Values) {
 // issue answers with tokens. The lock is held.
 func (s *MicrosoftServer) issue(w http.ResponseWriter, a *MicrosoftAccount, scopes []string) {
 	now := s.Now()
+	s.issued++
 	access := "EwB" + microsoftRandom(400)
-	s.access[access] = &microsoftToken{account: a, scopes: scopes, expires: now.Add(3599 * time.Second)}
+	s.access[access] = &microsoftToken{account: a, scopes: scopes, expires: now.Add(s.life)}
 	var said []string
 	for _, x := range scopes {
 		switch {
@@ -296,7 +297,7 @@ func (s *MicrosoftServer) issue(w http.ResponseWriter, a *MicrosoftAccount, scop
 		said = append(said, x)
 	}
 	slices.Reverse(said)
-	out := map[string]any{"token_type": "Bearer", "scope": strings.Join(said, " "), "expires_in": 3599, "ext_expires_in": 3599, "access_token": access}
+	out := map[string]any{"token_type": "Bearer", "scope": strings.Join(said, " "), "expires_in": int(s.life.Seconds()) - 1, "ext_expires_in": int(s.life.Seconds()) - 1, "access_token": access}
 	if slices.Contains(scopes, "offline_access") {
 		refresh := "0." + microsoftRandom(300)
 		s.refresh[refresh] = &microsoftToken{account: a, scopes: scopes, expires: now.Add(90 * 24 * time.Hour)}

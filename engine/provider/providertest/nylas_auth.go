@@ -52,7 +52,7 @@ func (s *NylasServer) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	fmt.Fprintf(w, `<!doctype html><title>Hosted authentication</title><form method="post" action="/hosted"><input type="hidden" name="q" value="%s">`, html.EscapeString(r.URL.RawQuery))
+	fmt.Fprintf(w, `<!doctype html><link rel="icon" href="data:,"><title>Hosted authentication</title><form method="post" action="/hosted"><input type="hidden" name="q" value="%s">`, html.EscapeString(r.URL.RawQuery))
 	for _, a := range s.accounts {
 		if p := q.Get("provider"); p == "" || slices.Contains(strings.Split(p, ","), a.Provider) {
 			fmt.Fprintf(w, `<button name="account" value="%s">%s</button>`, html.EscapeString(a.Address), html.EscapeString(a.Address))

@@ -33,6 +33,8 @@ type YahooServer struct {
 	Redirect string // the one redirect URI that is registered
 
 	now    func() time.Time
+	life   time.Duration // of an access token
+	issued int           // answers of the token endpoint
 	mu     sync.Mutex
 	codes  map[string]*yahooGrant
 	tokens map[string]*yahooGrant // access tokens
@@ -60,7 +62,7 @@ var yahooScopes = []string{"openid", "email", "profile", "mail-r", "mail-w"}
 // Yahoo starts one for the length of the test.
 func Yahoo(t testing.TB) *YahooServer {
 	t.Helper()
-	y := &YahooServer{DovecotServer: Dovecot(t), Redirect: "https://postern.example/v3/connect/callback/yahoo", now: time.Now,
+	y := &YahooServer{DovecotServer: Dovecot(t), Redirect: "https://postern.example/v3/connect/callback/yahoo", now: time.Now, life: yahooLifetime,
 		codes: map[string]*yahooGrant{}, tokens: map[string]*yahooGrant{}, fresh: map[string]*yahooGrant{}}
 	pair, err := tls.LoadX509KeyPair(filepath.Join(y.dir, "cert.pem"), filepath.Join(y.dir, "key.pem"))
 	if err != nil {
@@ -121,7 +123,7 @@ func (y *YahooServer) authorize(w http.ResponseWriter, r *http.Request) {
 		refuse("INVALID_REQUEST")
 	case r.Method == http.MethodGet:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write([]byte(`<!doctype html><title>Yahoo</title><form method="post"><label>Account <input name="user" data-testid="yahoo-user" value="` + html.EscapeString(q.Get("login_hint")) +
+		_, _ = w.Write([]byte(`<!doctype html><link rel="icon" href="data:,"><title>Yahoo</title><form method="post"><label>Account <input name="user" data-testid="yahoo-user" value="` + html.EscapeString(q.Get("login_hint")) +
 			`"></label><button name="answer" value="yes" data-testid="yahoo-agree">Agree</button><button name="answer" value="no" data-testid="yahoo-not-now">Not now</button></form>`))
 	default:
 		back := url.Values{"state": {q.Get("state")}}
@@ -196,8 +198,9 @@ func (y *YahooServer) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	access := token()
-	y.tokens[access] = &yahooGrant{user: g.user, scopes: g.scopes, until: y.now().Add(yahooLifetime)}
-	answer(w, http.StatusOK, map[string]any{"access_token": access, "refresh_token": refresh, "expires_in": int(yahooLifetime.Seconds()), "token_type": "bearer"})
+	y.issued++
+	y.tokens[access] = &yahooGrant{user: g.user, scopes: g.scopes, until: y.now().Add(y.life)}
+	answer(w, http.StatusOK, map[string]any{"access_token": access, "refresh_token": refresh, "expires_in": int(y.life.Seconds()), "token_type": "bearer"})
 }
 
 func answer(w http.ResponseWriter, status int, v any) {
@@ -250,6 +253,20 @@ func (y *YahooServer) Remove(user string) {
 			}
 		}
 	}
+}
+
+// Lifetime sets how long access tokens last that are issued from now on.
+func (y *YahooServer) Lifetime(d time.Duration) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.life = d
+}
+
+// Issued counts how often the token endpoint has given tokens.
+func (y *YahooServer) Issued() int {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.issued
 }
 
 // FailToken makes the next answer of the token endpoint this status.
