@@ -41,7 +41,7 @@ type MicrosoftServer struct {
 	requests  []string
 	approved  map[string]bool // tenants whose administrator has consented
 	seq       int
-	life      time.Duration // of an access token
+	life      time.Duration  // of an access token
 	inFlight  map[string]int // requests by access token
 }
 
