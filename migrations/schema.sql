@@ -1315,6 +1315,42 @@ ALTER TABLE ONLY public.sends_once FORCE ROW LEVEL SECURITY;
 
 
 --
+-- Name: service_accounts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.service_accounts (
+    application_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    public_key bytea NOT NULL,
+    permissions text[] NOT NULL,
+    addresses text[] NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT service_accounts_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+);
+
+ALTER TABLE ONLY public.service_accounts FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: service_nonces; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.service_nonces (
+    account_id uuid NOT NULL,
+    nonce_hash bytea NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    CONSTRAINT service_nonces_nonce_hash_check CHECK ((length(nonce_hash) = 32))
+);
+
+ALTER TABLE ONLY public.service_nonces FORCE ROW LEVEL SECURITY;
+
+
+--
 -- Name: sessions; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -2130,6 +2166,30 @@ ALTER TABLE ONLY public.sends_once
 
 
 --
+-- Name: service_accounts service_accounts_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.service_accounts
+    ADD CONSTRAINT service_accounts_id_key UNIQUE (id);
+
+
+--
+-- Name: service_accounts service_accounts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.service_accounts
+    ADD CONSTRAINT service_accounts_pkey PRIMARY KEY (application_id, id);
+
+
+--
+-- Name: service_nonces service_nonces_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.service_nonces
+    ADD CONSTRAINT service_nonces_pkey PRIMARY KEY (account_id, nonce_hash);
+
+
+--
 -- Name: sessions sessions_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2667,6 +2727,13 @@ CREATE INDEX schedules_of_grant ON public.schedules USING btree (tenant_id, gran
 --
 
 CREATE INDEX sealed_by_key ON public.sealed USING btree (tenant_id, key_id);
+
+
+--
+-- Name: service_nonces_by_end; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX service_nonces_by_end ON public.service_nonces USING btree (ends_at);
 
 
 --
@@ -3485,6 +3552,22 @@ ALTER TABLE ONLY public.sends_once
 
 
 --
+-- Name: service_accounts service_accounts_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.service_accounts
+    ADD CONSTRAINT service_accounts_application_id_fkey FOREIGN KEY (application_id) REFERENCES public.applications(id);
+
+
+--
+-- Name: service_nonces service_nonces_account_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.service_nonces
+    ADD CONSTRAINT service_nonces_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.service_accounts(id);
+
+
+--
 -- Name: sessions sessions_member_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -4013,6 +4096,20 @@ CREATE POLICY platform ON public.replays TO postern_platform USING (true) WITH C
 
 
 --
+-- Name: service_accounts platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.service_accounts TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: service_nonces platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.service_nonces TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
 -- Name: severances platform; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -4145,6 +4242,18 @@ ALTER TABLE public.sealed ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.sends_once ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: service_accounts; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.service_accounts ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: service_nonces; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.service_nonces ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: severances; Type: ROW SECURITY; Schema: public; Owner: -
@@ -4964,6 +5073,20 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sealed TO postern_app;
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sends_once TO postern_app;
+
+
+--
+-- Name: TABLE service_accounts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.service_accounts TO postern_platform;
+
+
+--
+-- Name: TABLE service_nonces; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.service_nonces TO postern_platform;
 
 
 --

@@ -10,13 +10,14 @@ type ActorKind string
 
 // The kinds of actors.
 const (
-	ActorMember ActorKind = "member" // a person with a session
-	ActorKey    ActorKind = "key"    // a program with an API key
-	ActorToken  ActorKind = "token"  // a program with an access token of one grant
-	ActorLink   ActorKind = "link"   // the holder of a connect link
-	ActorFlow   ActorKind = "flow"   // the browser in a connect flow that a program began
-	ActorGuest  ActorKind = "guest"  // an outside reviewer with a guest pass to one tenant
-	ActorSystem ActorKind = "system" // Postern itself: a worker, a reconciler
+	ActorMember  ActorKind = "member"  // a person with a session
+	ActorKey     ActorKind = "key"     // a program with an API key
+	ActorToken   ActorKind = "token"   // a program with an access token of one grant
+	ActorService ActorKind = "service" // a service account: a program that manages its application's API keys
+	ActorLink    ActorKind = "link"    // the holder of a connect link
+	ActorFlow    ActorKind = "flow"    // the browser in a connect flow that a program began
+	ActorGuest   ActorKind = "guest"   // an outside reviewer with a guest pass to one tenant
+	ActorSystem  ActorKind = "system"  // Postern itself: a worker, a reconciler
 )
 
 // Actor is who does something: every deed takes one, every audit entry names one. The zero Actor may do nothing.

@@ -36,7 +36,10 @@ const (
 	ManageEvidence    Permission = "evidence.manage"  // attach documents, say that an outside host is known
 	ReadEvidence      Permission = "evidence.read"    // download evidence packs
 	ManagePasses      Permission = "passes.manage"    // guest passes
-	ReadAccount       Permission = "account.read"     // one's own passkeys and sessions; every member has it
+	CreateAPIKeys     Permission = "apikey.create"    // these three are what a service account can hold, in the words of Nylas' own
+	ReadAPIKeys       Permission = "apikey.get"
+	DeleteAPIKeys     Permission = "apikey.delete"
+	ReadAccount       Permission = "account.read" // one's own passkeys and sessions; every member has it
 )
 
 // keyPermissions is the list behind KeyPermissions.
@@ -53,6 +56,11 @@ var tokenPermissions = []Permission{ReadGrants, ReadMessages, WriteMessages, Sen
 
 // TokenPermissions returns a copy of what an access token may do with its own grant.
 func TokenPermissions() []Permission { return slices.Clone(tokenPermissions) }
+
+// ServicePermissions returns what a service account may be limited to.
+func ServicePermissions() []Permission {
+	return []Permission{CreateAPIKeys, ReadAPIKeys, DeleteAPIKeys}
+}
 
 // Role is what a member is in the portal.
 type Role string

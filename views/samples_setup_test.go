@@ -1,6 +1,7 @@
 package views_test
 
 import (
+	"strings"
 	"time"
 
 	"github.com/postern-mail/postern/views/consent"
@@ -81,6 +82,13 @@ func setupSamples() []sample {
 			{Name: hostile, Prefix: "pk_eu_11aa", Application: "Acme Sync", Tenant: "Northwind Traders", Permissions: []string{"read grants"}, State: "revoked"}}})},
 		{"api_key_create", pages.APIKeyCreate(settings("Make an API key"), pages.APIKeyCreateView{Action: "/api-keys", CancelURL: "/api-keys", Applications: applications, Tenants: []ui.OptionView{{Value: "", Label: "Every tenant of the application"}, {Value: "1", Label: "Northwind Traders"}}, Permissions: capabilities(), Addresses: "198.51.100.0/24\nnonsense", Expiries: expiries, Errors: []ui.ErrorView{{Field: "addresses", Text: "Line 2 is not an address or range."}}})},
 		{"api_key_revoke", pages.Revoke(settings("Revoke crm-prod?"), pages.RevokeView{Button: "Revoke crm-prod", Ends: []string{"Every program that holds this key is refused from its next request on."}, Stays: []string{"The mailboxes stay connected."}, Action: "/api-keys/1/revoke", CancelURL: "/api-keys"})},
+		{"service_account_list", pages.ServiceAccountList(action(settings("Service accounts"), "Create a service account", "plus", "/service-accounts/new"), pages.ServiceAccountListView{CreateURL: "/service-accounts/new", Rows: []pages.ServiceAccountRow{
+			{Name: "Provisioning, Frankfurt", KeyID: grantID, Application: "Acme Sync", Permissions: []string{"make, list and delete keys"}, Addresses: []string{"198.51.100.0/24", "2001:db8::/32"}, State: "active", Expires: now.Add(60 * day), LastUsed: ago(time.Second), RevokeURL: "/service-accounts/1/revoke"},
+			{Name: hostile, KeyID: grantID, Application: "Acme Sync", Permissions: []string{"apikey.get"}, State: "revoked"}}})},
+		{"service_account_list_empty", pages.ServiceAccountList(action(settings("Service accounts"), "Create a service account", "plus", "/service-accounts/new"), pages.ServiceAccountListView{CreateURL: "/service-accounts/new"})},
+		{"service_account_create", pages.ServiceAccountCreate(settings("Create a service account"), pages.ServiceAccountCreateView{Action: "/service-accounts", CancelURL: "/service-accounts", Applications: applications, Permissions: capabilities(), Expiries: expiries, PublicKey: "nonsense",
+			Errors: []ui.ErrorView{{Field: "public_key", Text: "Paste an RSA public key of 2048 to 4096 bits as PEM, beginning with -----BEGIN PUBLIC KEY-----. Never paste the private one."}}})},
+		{"service_account_shown", pages.SecretShown(settings("The service account is ready"), pages.SecretShownView{Label: "Credentials of Provisioning", Secret: `{"name":"Provisioning","private_key":"-----BEGIN PRIVATE KEY-----\n` + strings.Repeat("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ\\n", 20) + `-----END PRIVATE KEY-----","type":"service_account"}`, Text: []string{"Save this as the program's credentials file."}, DoneURL: "/service-accounts"})},
 		{"member_list", pages.MemberList(action(settings("Members"), "Invite somebody", "plus", "/members/new"), pages.MemberListView{Rows: memberRows(), Pages: ui.PagesView{From: 1, To: 3, Total: "3"}})},
 		{"member_invite", pages.MemberInvite(settings("Invite somebody"), pages.MemberInviteView{Action: "/members", CancelURL: "/members", Roles: []ui.OptionView{{Value: "support", Label: "Support", Help: "Sees every tenant; connects, revokes, deletes"}, {Value: "reviewer", Label: "Reviewer", Help: "Sees everything, changes nothing"}}, Tenants: []ui.OptionView{{Value: "1", Label: "Northwind Traders"}}})},
 		{"member_show", pages.MemberShow(settings("Sofia Lindqvist"), pages.MemberShowView{ID: grantID, Name: "Sofia Lindqvist", Email: "sofia@acme.example", Role: "Support", State: "active", LastSeen: ago(time.Minute), May: []string{"see tenants and grants", "revoke and delete grants"}, Passkeys: passkeys(), Sessions: sessions(), Roles: []ui.OptionView{{Value: "support", Label: "Support", Selected: true}}, RoleURL: "/members/1/role", EndURL: "/members/1/end", InviteURL: "/members/1/invite", RemoveURL: "/members/1/remove"})},

@@ -37,9 +37,23 @@ func mayManageKeys(a models.Actor) error {
 	return errKeys
 }
 
+// mayReachKeys lets a service account do one thing with the keys of its own application, and everybody who manages keys do everything. Another application's keys are not there.
+func mayReachKeys(a models.Actor, application models.ApplicationID, p models.Permission) error {
+	if a.Kind != models.ActorService {
+		return mayManageKeys(a)
+	}
+	if application != a.Application {
+		return store.ErrNotFound
+	}
+	if !a.May(p) {
+		return fault.New(fault.Denied, "permission_missing", "This service account may not do that: it lacks %s.", p)
+	}
+	return nil
+}
+
 // CreateKey makes an API key. The secret is returned here and never again: only its hash is kept.
 func (s *Service) CreateKey(ctx context.Context, actor models.Actor, k Key) (models.APIKey, secret.Text, error) {
-	if err := mayManageKeys(actor); err != nil {
+	if err := mayReachKeys(actor, k.Application, models.CreateAPIKeys); err != nil {
 		return models.APIKey{}, secret.Text{}, err
 	}
 	at := s.now().UTC()
@@ -133,7 +147,7 @@ func ParseAddresses(texts []string) ([]netip.Prefix, error) {
 
 // Keys lists the keys of an application, of all when it is zero: those in force first. It gives at most 500.
 func (s *Service) Keys(ctx context.Context, actor models.Actor, application models.ApplicationID) ([]models.APIKey, error) {
-	if err := mayManageKeys(actor); err != nil {
+	if err := mayReachKeys(actor, application, models.ReadAPIKeys); err != nil {
 		return nil, err
 	}
 	var rows []models.APIKey
@@ -160,24 +174,26 @@ func (s *Service) CountKeys(ctx context.Context, actor models.Actor) (map[models
 // Key reads one key.
 func (s *Service) Key(ctx context.Context, actor models.Actor, id models.APIKeyID) (models.APIKey, error) {
 	var row models.APIKey
-	if err := mayManageKeys(actor); err != nil {
-		return row, err
-	}
 	err := s.store.OnPlatform(ctx, "read an API key", func(tx *store.Tx) (err error) {
-		row, err = tx.AnyAPIKey(id)
-		return err
+		if row, err = tx.AnyAPIKey(id); err != nil {
+			return err
+		}
+		return mayReachKeys(actor, row.ApplicationID, models.ReadAPIKeys)
 	})
-	return row, err
+	if err != nil {
+		return models.APIKey{}, err
+	}
+	return row, nil
 }
 
 // RevokeKey ends a key: the next request that shows it is refused here, and on every other node within KeyStanding.
 func (s *Service) RevokeKey(ctx context.Context, actor models.Actor, id models.APIKeyID) (models.APIKey, error) {
 	var row models.APIKey
-	if err := mayManageKeys(actor); err != nil {
-		return row, err
-	}
 	err := s.store.OnPlatform(ctx, "revoke an API key", func(tx *store.Tx) (err error) {
 		if row, err = tx.AnyAPIKey(id); err != nil {
+			return err
+		}
+		if err := mayReachKeys(actor, row.ApplicationID, models.DeleteAPIKeys); err != nil {
 			return err
 		}
 		if row.RevokedAt != nil {

@@ -43,7 +43,7 @@ func nav(a models.Actor, entries []entry, path string) []layout.NavItem {
 
 // settled are the pages that are reached from Settings.
 func settled(path string) bool {
-	for _, p := range []string{"/settings", "/applications", "/connectors", "/api-keys", "/members"} {
+	for _, p := range []string{"/settings", "/applications", "/connectors", "/api-keys", "/service-accounts", "/members"} {
 		if path == p || strings.HasPrefix(path, p+"/") {
 			return true
 		}

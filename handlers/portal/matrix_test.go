@@ -44,6 +44,10 @@ func (w *world) fill(path string, tenant models.Tenant) string {
 			k, _, err := w.Access.CreateKey(ctx, staff, access.Key{Application: w.app.ID, Name: "x"})
 			w.check(err)
 			return k.ID.String()
+		case ":account":
+			a, _, err := w.Access.CreateServiceAccount(ctx, staff, access.ServiceAccount{Application: w.app.ID, Name: "x", PublicKey: somePublicKey})
+			w.check(err)
+			return a.ID.String()
 		case ":pass":
 			pass, _, err := w.Access.CreatePass(ctx, staff, tenant.ID, "Somebody else's guest", time.Hour)
 			w.check(err)
@@ -181,7 +185,7 @@ func TestReviewersSeeNoWholeMailbox(t *testing.T) {
 // TestWhoIsKeptOut says the policy a second time, in words that the code does not share: what a role must never reach.
 func TestWhoIsKeptOut(t *testing.T) {
 	w := newWorld(t)
-	setUp := []string{"/settings", "/applications", "/connectors", "/api-keys", "/members"}
+	setUp := []string{"/settings", "/applications", "/connectors", "/api-keys", "/service-accounts", "/members"}
 	for who, closed := range map[string][]string{
 		"support":  append([]string{"/audit", "/security"}, setUp...),
 		"reviewer": append([]string{"/webhooks", "/links/new", "/tenants/new"}, setUp...),

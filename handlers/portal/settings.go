@@ -26,6 +26,7 @@ func (p *Portal) settings(c echo.Context) error {
 		{pages.SettingsLinkView{Label: "Applications", Detail: "The company's programs, and where they let customers return to.", Icon: "application", URL: "/applications"}, models.ReadApps},
 		{pages.SettingsLinkView{Label: "Connectors", Detail: "How each mail provider is reached.", Icon: "connector", URL: "/connectors"}, models.ReadConnectors},
 		{pages.SettingsLinkView{Label: "API keys", Detail: "What programs show to be let in.", Icon: "key", URL: "/api-keys"}, models.ManageKeys},
+		{pages.SettingsLinkView{Label: "Service accounts", Detail: "Programs that make and end API keys by themselves.", Icon: "key", URL: "/service-accounts"}, models.ManageKeys},
 		{pages.SettingsLinkView{Label: "Members", Detail: "The people who can sign in, and their roles.", Icon: "member", URL: "/members"}, models.ManageMembers},
 		{pages.SettingsLinkView{Label: "Receipts", Detail: "What was cut, and what the provider answered.", Icon: "receipt", URL: "/receipts"}, models.ReadReceipts},
 		{pages.SettingsLinkView{Label: "API reference", Detail: "Every call with its parameters, an example and its answer; and what is new for those who come from Nylas.", Icon: "document", URL: "/reference"}, models.ReadApps},

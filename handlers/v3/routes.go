@@ -10,7 +10,8 @@ import (
 )
 
 // routes is everything that /v3 serves, with what a caller must hold. Where a step stands around the handler, it says who may call:
-// keyed, an API key of the application; open, anybody, slowed down by address; shared, pages of registered browser origins too.
+// keyed, an API key of the application; open, anybody, slowed down by address; shared, pages of registered browser origins too. What stands under
+// /v3/admin is called by service accounts alone.
 func (d *Door) routes() []web.Route {
 	const (
 		get, post, put, patch, remove, options = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions
@@ -82,6 +83,11 @@ func (d *Door) routes() []web.Route {
 		{Method: put, Path: "/v3/grants/:grant/drafts/:draft", Permission: models.WriteMessages, Handler: d.draftUpdate, BodyLimit: sendBody},
 		{Method: remove, Path: "/v3/grants/:grant/drafts/:draft", Permission: models.WriteMessages, Handler: d.draftDelete},
 		{Method: post, Path: "/v3/grants/:grant/drafts/:draft", Permission: models.SendMessages, Handler: d.draftSend},
+
+		{Method: get, Path: "/v3/admin/applications/:application/api-keys", Permission: models.ReadAPIKeys, Handler: d.keyList},
+		{Method: post, Path: "/v3/admin/applications/:application/api-keys", Permission: models.CreateAPIKeys, Handler: d.keyCreate, BodyLimit: adminBody},
+		{Method: get, Path: "/v3/admin/applications/:application/api-keys/:key", Permission: models.ReadAPIKeys, Handler: d.keyShow},
+		{Method: remove, Path: "/v3/admin/applications/:application/api-keys/:key", Permission: models.DeleteAPIKeys, Handler: d.keyDelete},
 
 		{Method: get, Path: "/v3/webhooks", Permission: models.ReadWebhooks, Handler: k(d.webhookList)},
 		{Method: post, Path: "/v3/webhooks", Permission: models.WriteWebhooks, Handler: k(d.webhookCreate)},

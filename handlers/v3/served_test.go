@@ -35,8 +35,8 @@ var calls = []struct {
 	{methods: "GET PATCH PUT DELETE", path: "/v3/connectors/:provider"},
 	{methods: "GET POST", path: "/v3/connectors/:provider/creds", difference: "of type `connector`; service accounts and admin consent are not offered"},
 	{methods: "GET PATCH DELETE", path: "/v3/connectors/:provider/creds/:credential"},
-	{methods: "GET POST", path: "/v3/admin/applications/:application/api-keys", absent: true, difference: "keys are made in the portal"},
-	{methods: "GET DELETE", path: "/v3/admin/applications/:application/api-keys/:key", absent: true, difference: "as above"},
+	{methods: "GET POST", path: "/v3/admin/applications/:application/api-keys", difference: "keys can be narrowed by `permissions`, `workspace_id` and `addresses`; without `expires_in` they do not end"},
+	{methods: "GET DELETE", path: "/v3/admin/applications/:application/api-keys/:key"},
 	{methods: "GET POST", path: "/v3/admin/domains", absent: true, difference: "Postern hosts no mailboxes"},
 
 	{chapter: "Grants", methods: "GET", path: "/v3/grants", difference: "a revoked grant stays listed, as `invalid`"},
