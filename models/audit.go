@@ -9,7 +9,7 @@ const (
 	OutcomeFailed  = "failed"
 )
 
-// AuditEntry says who did what to what, with what outcome. It is written once and never changed.
+// AuditEntry says who did what to what, with what outcome. It is written once; of its personal fields parts can be erased, and nothing else ever changes.
 type AuditEntry struct {
 	ID            AuditID        `gorm:"column:id;primaryKey"`
 	At            time.Time      `gorm:"column:at"`
@@ -26,7 +26,9 @@ type AuditEntry struct {
 	Detail        Settings       `gorm:"column:detail"`
 	Address       string         `gorm:"column:address"`
 	RequestID     string         `gorm:"column:request_id"`
-	Salt          []byte         `gorm:"column:salt"` // made by the database; hides the personal fields in the entry's leaf
+	Salt          []byte         `gorm:"column:salt"`   // made by the database; hides the personal fields in the entry's leaf; empty after an erasure
+	Erased        Settings       `gorm:"column:erased"` // what stands in the leaf for each field that was erased, by name
+	Salts         Settings       `gorm:"column:salts"`  // after an erasure: the salts of the fields that are left
 }
 
 // TableName names the table.

@@ -23,7 +23,7 @@ import (
 // exitBroken is the exit code of a proof that does not hold.
 const exitBroken = 2
 
-// auditCommand is "postern audit key", "export" and "verify".
+// auditCommand is "postern audit key", "export", "erase" and "verify".
 func auditCommand(ctx context.Context, args []string, e env) int {
 	if len(args) == 0 {
 		args = []string{""}
@@ -31,10 +31,12 @@ func auditCommand(ctx context.Context, args []string, e env) int {
 	switch args[0] {
 	case "verify":
 		return auditVerify(args[1:], e)
+	case "erase":
+		return auditErase(ctx, args[1:], e)
 	case "key", "export":
 		return auditOpen(ctx, args[0], args[1:], e)
 	default:
-		fmt.Fprintln(e.stderr, "postern audit key\npostern audit export [--tenant ID] [--out FILE]\npostern audit verify [--key KEY] [--checkpoint FILE] FILE")
+		fmt.Fprintln(e.stderr, "postern audit key\npostern audit export [--tenant ID] [--out FILE]\npostern audit erase --person ADDRESS [--dry-run]\npostern audit verify [--key KEY] [--checkpoint FILE] FILE")
 		return exitBadConfig
 	}
 }

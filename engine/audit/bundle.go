@@ -16,26 +16,43 @@ import (
 	"github.com/postern-mail/postern/models/store"
 )
 
-// Head is the first line of a bundle: what it holds, and the signed checkpoints that its proofs lead to.
+// Head is the first line of a bundle: what it holds, and the signed checkpoint that its proofs lead to. Its length does not depend on the log's.
 type Head struct {
-	Format      string   `json:"format"` // "postern audit bundle 1"
+	Format      string   `json:"format"` // "postern audit bundle 2"
 	Origin      string   `json:"origin"`
 	Key         string   `json:"key"`              // of the signer. A reader who has it from elsewhere compares
 	Tenant      string   `json:"tenant,omitempty"` // of the entries; empty: the whole log
 	Size        int64    `json:"size"`
 	Checkpoint  string   `json:"checkpoint"`
-	Checkpoints []string `json:"checkpoints,omitempty"` // earlier ones: with the whole log, each is checked against it
+	Checkpoints []string `json:"checkpoints,omitempty"` // earlier ones, in bundles of format 1
 }
 
-// Record is every further line of a bundle: an entry's leaf, what its commitments stand for, and in a tenant's bundle the proof that the leaf is in the log.
+// Record is every further line of a bundle but the checkpoints: an entry's leaf, what its commitments stand for, and in a tenant's bundle the proof that the leaf is in the log.
 type Record struct {
+	Index int64           `json:"index"`
+	Leaf  json.RawMessage `json:"leaf"`            // as it was hashed, byte for byte
+	Open  *Opened         `json:"open,omitempty"`  // version 1. Absent where the personal fields were erased
+	Shown Shown           `json:"shown,omitempty"` // version 2. Fields that were erased are missing
+	Proof []tlog.Hash     `json:"proof,omitempty"`
+}
+
+// mark is a line between the entries of a whole log: the checkpoint that was signed when the log held the entries before it and no more.
+type mark struct {
+	Checkpoint string `json:"checkpoint"`
+}
+
+// record1 is a line of a bundle of format 1, which kept the leaf as a text and all checkpoints in the head.
+type record1 struct {
 	Index int64       `json:"index"`
 	Leaf  string      `json:"leaf"`
-	Open  *Opened     `json:"open,omitempty"` // absent where the personal fields were erased
+	Open  *Opened     `json:"open,omitempty"`
 	Proof []tlog.Hash `json:"proof,omitempty"`
 }
 
-const bundleFormat = "postern audit bundle 1"
+const (
+	bundleFormat  = "postern audit bundle 2"
+	bundleFormat1 = "postern audit bundle 1"
+)
 
 // ErrEmpty says that nothing was sequenced yet.
 var ErrEmpty = errors.New("the audit log has no checkpoint yet; try again in a second")
@@ -56,13 +73,6 @@ func (l *Log) Export(ctx context.Context, actor models.Actor, tenant models.Tena
 			return ErrEmpty
 		}
 		head.Size, head.Checkpoint = last.Size, last.Note
-		if err != nil || !tenant.IsZero() {
-			return err
-		}
-		earlier, err := tx.Checkpoints(last.Size)
-		for _, c := range earlier {
-			head.Checkpoints = append(head.Checkpoints, c.Note)
-		}
 		return err
 	})
 	if err != nil {
@@ -78,16 +88,19 @@ func (l *Log) Export(ctx context.Context, actor models.Actor, tenant models.Tena
 	}
 	n := 0
 	for from := int64(0); from < head.Size; {
-		records, next, err := l.records(ctx, tenant, from, head.Size)
+		lines, next, err := l.lines(ctx, tenant, from, head.Size)
 		if err != nil {
 			return n, err
 		}
-		for _, r := range records {
-			if err := enc.Encode(r); err != nil {
+		for _, line := range lines {
+			if err := enc.Encode(line); err != nil {
 				return n, fmt.Errorf("write the bundle: %w", err)
 			}
+			if _, ok := line.(Record); ok {
+				n++
+			}
 		}
-		n, from = n+len(records), next
+		from = next
 	}
 	if err := out.Flush(); err != nil {
 		return n, fmt.Errorf("write the bundle: %w", err)
@@ -95,10 +108,10 @@ func (l *Log) Export(ctx context.Context, actor models.Actor, tenant models.Tena
 	return n, nil
 }
 
-// records reads one page of the log, and where the next one begins.
-func (l *Log) records(ctx context.Context, tenant models.TenantID, from, size int64) ([]Record, int64, error) {
+// lines reads one page of the log, and where the next one begins.
+func (l *Log) lines(ctx context.Context, tenant models.TenantID, from, size int64) ([]any, int64, error) {
 	const page = 500
-	var out []Record
+	var out []any
 	next := size
 	err := l.store.OnPlatform(ctx, "export the audit", func(tx *store.Tx) error {
 		out, next = nil, size
@@ -109,20 +122,29 @@ func (l *Log) records(ctx context.Context, tenant models.TenantID, from, size in
 		if len(rows) == page {
 			next = rows[page-1].Index + 1
 		}
+		var marks []models.Checkpoint
+		if tenant.IsZero() {
+			if marks, err = tx.Checkpoints(from, next); err != nil {
+				return err
+			}
+		}
 		t := &tree{tx: tx, first: 1 << 62}
 		for _, row := range rows {
-			text, err := Leaf(row.AuditEntry)
+			text, err := Leaf(row.AuditEntry, row.Version)
 			if err != nil {
 				return err
 			}
-			o := opened(row.AuditEntry)
-			r := Record{Index: row.Index, Leaf: string(text), Open: &o}
+			r := Record{Index: row.Index, Leaf: text}
+			r.Open, r.Shown = openings(row.AuditEntry, row.Version)
 			if !tenant.IsZero() {
 				if r.Proof, err = tlog.ProveRecord(size, row.Index, t); err != nil {
 					return fmt.Errorf("prove entry %d: %w", row.Index, err)
 				}
 			}
 			out = append(out, r)
+			for len(marks) > 0 && marks[0].Size <= row.Index+1 {
+				out, marks = append(out, mark{marks[0].Note}), marks[1:]
+			}
 		}
 		return nil
 	})
@@ -167,7 +189,7 @@ func (l *Log) holds(tx *store.Tx, c models.Checkpoint) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	size, root, err := open(c.Note, verifier)
+	size, root, err := openNote(c.Note, verifier)
 	if err != nil || size != c.Size {
 		return false, nil //nolint:nilerr // a note that does not open is the answer
 	}

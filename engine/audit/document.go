@@ -41,7 +41,8 @@ type Document struct {
 type Inclusion struct {
 	Index      int64       `json:"index"`
 	Leaf       string      `json:"leaf"`
-	Open       *Opened     `json:"open,omitempty"` // absent where the personal fields were erased
+	Open       *Opened     `json:"open,omitempty"`  // version 1. Absent where the personal fields were erased
+	Shown      Shown       `json:"shown,omitempty"` // version 2. Fields that were erased are missing
 	Checkpoint string      `json:"checkpoint"`
 	Path       []tlog.Hash `json:"path"`
 }
@@ -85,9 +86,12 @@ func (l *Log) Prove(ctx context.Context, entry models.AuditID) (Inclusion, error
 			return err
 		}
 		p.Index, p.Checkpoint = place.Index, last.Note
-		if p.Leaf, p.Open, err = written(tx, row); err != nil {
+		text, err := Leaf(row, place.Version)
+		if err != nil {
 			return err
 		}
+		p.Leaf = string(text)
+		p.Open, p.Shown = openings(row, place.Version)
 		p.Path, err = tlog.ProveRecord(last.Size, place.Index, &tree{tx: tx, first: 1 << 62})
 		return err
 	})
@@ -95,13 +99,6 @@ func (l *Log) Prove(ctx context.Context, entry models.AuditID) (Inclusion, error
 		return p, fmt.Errorf("prove an audit entry: %w", err)
 	}
 	return p, nil
-}
-
-// written gives an entry's leaf and what its commitments stand for.
-func written(_ *store.Tx, row models.AuditEntry) (string, *Opened, error) {
-	text, err := Leaf(row)
-	o := opened(row)
-	return string(text), &o, err
 }
 
 // Document writes and signs a document. entry is the audit entry that holds the body's digest; the zero id makes a document without proof.
@@ -207,28 +204,25 @@ func VerifyDocument(text []byte, key string) (DocumentVerdict, error) {
 		return bad("the document's body is damaged")
 	}
 	sum := sha256.Sum256(body.Bytes())
-	if d.Proof.Open != nil && d.Proof.Open.Detail[DigestField] != hex.EncodeToString(sum[:]) {
+	committed := detail(d.Proof.Open, d.Proof.Shown, DigestField)
+	if (d.Proof.Open != nil || committed != "") && committed != hex.EncodeToString(sum[:]) {
 		return bad("the audit log has another document than this one")
 	}
-	v.Proven, v.Index = d.Proof.Open != nil, d.Proof.Index
+	v.Proven, v.Index = committed != "", d.Proof.Index
 	return v, nil
 }
 
 // check follows the proof up to the checkpoint and gives the log's size there.
 func (p Inclusion) check(verifier note.Verifier) (int64, error) {
-	size, root, err := open(p.Checkpoint, verifier)
+	size, root, err := openNote(p.Checkpoint, verifier)
 	if err != nil {
 		return 0, &Broken{p.Index, "the signature of the checkpoint that proves it does not hold"}
 	}
 	if err := tlog.CheckRecord(p.Path, size, root, p.Index, hashOf([]byte(p.Leaf))); err != nil {
 		return size, &Broken{p.Index, "it is not in the log, or was altered"}
 	}
-	l, err := readLeaf(p.Leaf)
-	if err != nil {
-		return size, &Broken{p.Index, "its leaf is damaged"}
-	}
-	if p.Open != nil && !p.Open.matches(l) {
-		return size, &Broken{p.Index, "what is shown is not what the leaf commits to"}
+	if reason := agree([]byte(p.Leaf), p.Open, p.Shown); reason != "" {
+		return size, &Broken{p.Index, reason}
 	}
 	return size, nil
 }

@@ -235,9 +235,9 @@ func TestTenantBundleShowsNothingOfOthers(t *testing.T) {
 	// Personal fields may be erased: the leaf stays, what it stands for goes.
 	lines := strings.Split(strings.TrimSuffix(bundle, "\n"), "\n")
 	for i := 1; i < len(lines); i++ {
-		var r map[string]any
+		var r audit.Record
 		w.must(json.Unmarshal([]byte(lines[i]), &r))
-		delete(r, "open")
+		r.Shown = nil
 		text, err := json.Marshal(r)
 		w.must(err)
 		lines[i] = string(text)

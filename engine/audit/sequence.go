@@ -20,11 +20,12 @@ import (
 
 // Log is the audit as a Merkle log: entries become leaves, and signed checkpoints say what the log was. It is safe for concurrent use.
 type Log struct {
-	store  *store.Store
-	keeper *Keeper
-	signer signer
-	now    func() time.Time
-	log    *slog.Logger
+	store   *store.Store
+	keeper  *Keeper
+	signer  signer
+	now     func() time.Time
+	log     *slog.Logger
+	version int // of the leaves that are written
 }
 
 // LogConfig is what the log works with.
@@ -39,7 +40,7 @@ type LogConfig struct {
 
 // NewLog makes the log. It starts no work; see Sequence.
 func NewLog(c LogConfig) *Log {
-	return &Log{store: c.Store, keeper: c.Keeper, signer: newSigner(c.Origin, c.Key), now: c.Now, log: c.Logger}
+	return &Log{store: c.Store, keeper: c.Keeper, signer: newSigner(c.Origin, c.Key), now: c.Now, log: c.Logger, version: LeafVersion}
 }
 
 const (
@@ -104,7 +105,7 @@ func (l *Log) grow(ctx context.Context, tx *store.Tx, entries []models.AuditEntr
 	tree := &tree{tx: tx, first: tlog.StoredHashIndex(0, size)}
 	leaves := make([]store.Leaf, len(entries))
 	for i, e := range entries {
-		text, err := Leaf(e)
+		text, err := Leaf(e, l.version)
 		if err != nil {
 			return err
 		}
@@ -114,7 +115,7 @@ func (l *Log) grow(ctx context.Context, tx *store.Tx, entries []models.AuditEntr
 			return fmt.Errorf("grow the tree: %w", err)
 		}
 		tree.fresh = append(tree.fresh, stored...)
-		leaves[i] = store.Leaf{Index: size + int64(i), EntryID: e.ID, Hash: hash[:]}
+		leaves[i] = store.Leaf{Index: size + int64(i), EntryID: e.ID, Hash: hash[:], Version: l.version}
 	}
 	size += int64(len(entries))
 	root, err := tlog.TreeHash(size, tree)

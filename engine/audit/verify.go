@@ -40,18 +40,19 @@ func (b *Broken) Error() string {
 	return fmt.Sprintf("entry %d: %s", b.Index, b.Reason)
 }
 
-const longestLine = 1 << 20
+// longestHead bounds the first line: that of a bundle of format 1 holds every checkpoint of the log.
+const longestHead = 256 << 20
 
 // Verify checks a bundle with nothing but key, the signer's public key from a source that the reader trusts (empty: the one that the bundle names), and, when given, one checkpoint kept from earlier: the log must contain it. It
-// needs no network and no database, and memory that does not grow with the bundle.
+// needs no network and no database, works on all processors, and takes memory that does not grow with the bundle.
 //
-// In the whole log every entry must be there, in order, unaltered, and every earlier checkpoint must agree with it. In a tenant's bundle every entry shown must be in the log; that none was left
-// out is not checked, and cannot be without the others' entries.
+// In the whole log every entry must be there, in order, unaltered, and every checkpoint on the way must agree with it. In a tenant's bundle every entry shown must be in the log; that none was left
+// out is not checked, and cannot be without the others' entries. Every fault is a *Broken; the first one in the order of the bundle is told.
 func Verify(r io.Reader, key, earlier string) (Verdict, error) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 64<<10), longestLine)
+	lines := bufio.NewReaderSize(r, 64<<10)
 	var head Head
-	if !lines.Scan() || strict(lines.Bytes(), &head) != nil || head.Format != bundleFormat {
+	first, err := readHead(lines)
+	if err != nil || strict(first, &head) != nil || head.Format != bundleFormat && head.Format != bundleFormat1 || head.Format == bundleFormat && len(head.Checkpoints) > 0 {
 		return Verdict{}, &Broken{-1, "this is not an audit bundle, or its first line is damaged"}
 	}
 	if key == "" {
@@ -64,19 +65,32 @@ func Verify(r io.Reader, key, earlier string) (Verdict, error) {
 	if head.Key != key || head.Origin != verifier.Name() {
 		return Verdict{}, &Broken{-1, "the bundle was signed with another key than the one given"}
 	}
-	size, root, err := open(head.Checkpoint, verifier)
+	size, root, err := openNote(head.Checkpoint, verifier)
 	if err != nil || size != head.Size {
 		return Verdict{}, &Broken{-1, "the checkpoint's signature does not hold"}
 	}
 	v := Verdict{Origin: head.Origin, Key: key, Tenant: head.Tenant, Size: size, Root: root}
-	if head.Tenant != "" {
-		return v, v.tenant(lines)
-	}
 	marks, err := openAll(head.Checkpoints, earlier, verifier)
 	if err != nil {
 		return v, err
 	}
-	return v, v.whole(lines, marks)
+	check := &checker{verdict: &v, verifier: verifier, first: head.Format == bundleFormat1, tenant: []byte(head.Tenant), marks: marks}
+	return v, check.run(lines)
+}
+
+// readHead reads the first line.
+func readHead(r *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		line = append(line, part...)
+		if len(line) > longestHead {
+			return nil, errors.New("the first line is too long")
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return bytes.TrimSuffix(line, []byte("\n")), nil
+		}
+	}
 }
 
 // openAll checks the earlier checkpoints' signatures: size to root.
@@ -86,7 +100,7 @@ func openAll(notes []string, earlier string, verifier note.Verifier) (map[int64]
 		notes = append(notes, earlier)
 	}
 	for _, text := range notes {
-		size, root, err := open(text, verifier)
+		size, root, err := openNote(text, verifier)
 		if err != nil {
 			return nil, &Broken{-1, "an earlier checkpoint's signature does not hold"}
 		}
@@ -98,88 +112,26 @@ func openAll(notes []string, earlier string, verifier note.Verifier) (map[int64]
 	return marks, nil
 }
 
-// tenant checks entry by entry, each by its own proof.
-func (v *Verdict) tenant(lines *bufio.Scanner) error {
-	last := int64(-1)
-	for lines.Scan() {
-		r, err := readRecord(lines.Bytes(), last)
-		if err != nil {
-			return err
-		}
-		if err := tlog.CheckRecord(r.Proof, v.Size, v.Root, r.Index, hashOf([]byte(r.Leaf))); err != nil {
-			return &Broken{r.Index, "it is not in the log, or was altered"}
-		}
-		if l, _ := readLeaf(r.Leaf); l.Tenant != v.Tenant {
-			return &Broken{r.Index, "it belongs to another tenant"}
-		}
-		last = r.Index
-		v.Entries++
-	}
-	return lineError(lines)
-}
-
-// whole grows the tree anew and compares it with every checkpoint on the way.
-func (v *Verdict) whole(lines *bufio.Scanner, marks map[int64]tlog.Hash) error {
-	grown := &frontier{}
-	for next := int64(0); lines.Scan(); next++ {
-		r, err := readRecord(lines.Bytes(), next-1)
-		if err != nil {
-			return err
-		}
-		if r.Index != next {
-			return &Broken{next, "it is missing"}
-		}
-		if err := grown.add(next, hashOf([]byte(r.Leaf))); err != nil {
-			return err
-		}
-		v.Entries++
-		if want, ok := marks[next+1]; ok {
-			if grown.root() != want {
-				return &Broken{next, "the log up to here is not the one that was signed"}
-			}
-			v.Checkpoints++
-			delete(marks, next+1)
-		}
-	}
-	if err := lineError(lines); err != nil {
-		return err
-	}
-	if int64(v.Entries) != v.Size {
-		return &Broken{int64(v.Entries), fmt.Sprintf("the bundle ends here, and the checkpoint counts %d entries", v.Size)}
-	}
-	if v.Size > 0 && grown.root() != v.Root {
-		return &Broken{-1, "the entries are not those that were signed"}
-	}
-	for size := range marks {
-		return &Broken{-1, fmt.Sprintf("the log is shorter than a checkpoint of size %d that was signed earlier: entries were cut off", size)}
-	}
-	return nil
-}
-
-func readRecord(line []byte, last int64) (Record, error) {
-	var r Record
-	if err := strict(line, &r); err != nil {
-		return r, &Broken{last + 1, "its line is damaged"}
-	}
-	if r.Index <= last {
-		return r, &Broken{r.Index, "it is out of order"}
-	}
-	l, err := readLeaf(r.Leaf)
-	if err != nil {
-		return r, &Broken{r.Index, "its leaf is damaged"}
-	}
-	if r.Open != nil {
-		if !r.Open.matches(l) {
-			return r, &Broken{r.Index, "what is shown is not what the leaf commits to"}
-		}
-	}
-	return r, nil
-}
-
-func readLeaf(text string) (leaf, error) {
+func readLeaf(text []byte) (leaf, error) {
 	var l leaf
-	err := strict([]byte(text), &l)
+	err := strict(text, &l)
+	if err == nil && !l.wellFormed() {
+		err = errors.New("not a leaf of its version")
+	}
 	return l, err
+}
+
+// agree says what is wrong with a leaf and what is shown of it; empty: nothing.
+func agree(text []byte, o *Opened, s Shown) (reason string) {
+	l, err := readLeaf(text)
+	switch {
+	case err != nil:
+		return "its leaf is damaged"
+	case l.Version == 1 && s != nil || l.Version != 1 && o != nil || o != nil && !o.matches(l) || !s.matches(l):
+		return "what is shown is not what the leaf commits to"
+	default:
+		return ""
+	}
 }
 
 // strict reads what Export wrote and nothing else: a text that means the same and is spelled otherwise was altered.
@@ -197,15 +149,8 @@ func strict(text []byte, into any) error {
 	return nil
 }
 
-func lineError(lines *bufio.Scanner) error {
-	if err := lines.Err(); err != nil {
-		return &Broken{-1, "the bundle cannot be read to its end: " + err.Error()}
-	}
-	return nil
-}
-
-// open checks a checkpoint's signature and reads its size and root.
-func open(text string, verifier note.Verifier) (int64, tlog.Hash, error) {
+// openNote checks a checkpoint's signature and reads its size and root.
+func openNote(text string, verifier note.Verifier) (int64, tlog.Hash, error) {
 	n, err := note.Open([]byte(text), note.VerifierList(verifier))
 	if err != nil {
 		return 0, tlog.Hash{}, err
@@ -223,37 +168,4 @@ func open(text string, verifier note.Verifier) (int64, tlog.Hash, error) {
 		return 0, tlog.Hash{}, errors.New("not a checkpoint")
 	}
 	return size, tlog.Hash(raw), nil
-}
-
-// frontier is a growing tree of which only the right edge is kept: one hash for each complete subtree, the largest first.
-type frontier struct {
-	size  int64
-	edges []tlog.Hash
-}
-
-func (f *frontier) add(index int64, hash tlog.Hash) error {
-	if index != f.size {
-		return &Broken{index, "it is out of order"}
-	}
-	f.edges = append(f.edges, hash)
-	f.size++
-	for n := f.size; n&1 == 0; n >>= 1 {
-		last := len(f.edges) - 1
-		f.edges[last-1] = tlog.NodeHash(f.edges[last-1], f.edges[last])
-		f.edges = f.edges[:last]
-	}
-	return nil
-}
-
-// root joins the subtrees from the right (RFC 9162 section 2.1.1).
-func (f *frontier) root() tlog.Hash {
-	last := len(f.edges) - 1
-	if last < 0 {
-		return tlog.Hash{}
-	}
-	hash := f.edges[last]
-	for i := last - 1; i >= 0; i-- {
-		hash = tlog.NodeHash(f.edges[i], hash)
-	}
-	return hash
 }

@@ -39,9 +39,9 @@ func (t *Tx) LatestCheckpoint() (models.Checkpoint, error) {
 	return one[models.Checkpoint](t.db.Table("checkpoints").Order("size DESC"))
 }
 
-// Checkpoints lists all checkpoints up to a size, the smallest first.
-func (t *Tx) Checkpoints(size int64) ([]models.Checkpoint, error) {
-	return all[models.Checkpoint](t.db.Where("size <= ?", size).Order("size"))
+// Checkpoints lists the checkpoints of a log that is larger than from and not larger than size, the smallest first.
+func (t *Tx) Checkpoints(from, size int64) ([]models.Checkpoint, error) {
+	return all[models.Checkpoint](t.db.Where("size > ? AND size <= ?", from, size).Order("size"))
 }
 
 // Leaf is one entry's place in the log.
@@ -49,15 +49,16 @@ type Leaf struct {
 	Index   int64          `gorm:"column:index"`
 	EntryID models.AuditID `gorm:"column:entry_id"`
 	Hash    []byte         `gorm:"column:hash"`
+	Version int            `gorm:"column:version"` // of the leaf's form; see audit.Leaf
 }
 
 // InsertLeaves adds leaves and the tree's new hashes, which begin at first. Two statements, whatever their number.
 func (t *Tx) InsertLeaves(ctx context.Context, leaves []Leaf, first int64, hashes [][]byte) error {
-	places, entries, of := make([]int64, len(leaves)), make([]string, len(leaves)), make([][]byte, len(leaves))
+	places, entries, of, versions := make([]int64, len(leaves)), make([]string, len(leaves)), make([][]byte, len(leaves)), make([]int32, len(leaves))
 	for i, l := range leaves {
-		places[i], entries[i], of[i] = l.Index, l.EntryID.String(), l.Hash
+		places[i], entries[i], of[i], versions[i] = l.Index, l.EntryID.String(), l.Hash, int32(l.Version)
 	}
-	if _, err := t.sql.ExecContext(ctx, `INSERT INTO audit_leaves (index, entry_id, hash) SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bytea[])`, places, entries, of); err != nil {
+	if _, err := t.sql.ExecContext(ctx, `INSERT INTO audit_leaves (index, entry_id, hash, version) SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bytea[], $4::int[])`, places, entries, of, versions); err != nil {
 		return wrap(err)
 	}
 	indexes := make([]int64, len(hashes))
@@ -101,12 +102,14 @@ func (t *Tx) AuditHashes(indexes []int64) ([][]byte, error) {
 // SequencedEntry is an audit entry with its leaf.
 type SequencedEntry struct {
 	models.AuditEntry
-	Index int64
+	Index   int64
+	Version int // of the leaf
+	Hash    []byte
 }
 
 // SequencedEntries reads entries with their leaves, in the log's order, from an index on and below size; of one tenant, or of all.
 func (t *Tx) SequencedEntries(tenant models.TenantID, from, size int64, most int) ([]SequencedEntry, error) {
-	query := t.db.Table("audit_leaves l").Select("e.*, l.index AS index").Joins("JOIN audit_entries e ON e.id = l.entry_id").Where("l.index >= ? AND l.index < ?", from, size)
+	query := t.db.Table("audit_leaves l").Select("e.*, l.index AS index, l.version AS version, l.hash AS hash").Joins("JOIN audit_entries e ON e.id = l.entry_id").Where("l.index >= ? AND l.index < ?", from, size)
 	if !tenant.IsZero() {
 		query = query.Where("e.tenant_id = ?", tenant)
 	}
