@@ -23,6 +23,27 @@ CREATE SCHEMA sec;
 
 
 --
+-- Name: audit_is_erased(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.audit_is_erased() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF (NEW.id, NEW.at, NEW.tenant_id, NEW.application_id, NEW.actor_kind, NEW.actor_id, NEW.action, NEW.object_kind, NEW.object_id, NEW.outcome, NEW.request_id)
+        IS NOT DISTINCT FROM (OLD.id, OLD.at, OLD.tenant_id, OLD.application_id, OLD.actor_kind, OLD.actor_id, OLD.action, OLD.object_kind, OLD.object_id, OLD.outcome, OLD.request_id)
+        AND NEW.actor IN (OLD.actor, '(erased)') AND NEW.object IN (OLD.object, '(erased)') AND NEW.address IN (OLD.address, '(erased)')
+        AND NOT EXISTS (SELECT FROM jsonb_each_text(NEW.detail) n WHERE n.value <> '(erased)' AND n.value IS DISTINCT FROM OLD.detail ->> n.key)
+        AND ARRAY(SELECT jsonb_object_keys(NEW.detail) ORDER BY 1) = ARRAY(SELECT jsonb_object_keys(OLD.detail) ORDER BY 1)
+        AND NEW.erased <> '{}' AND NEW.erased @> OLD.erased AND NEW.salt = ''
+        AND EXISTS (SELECT FROM audit_leaves l WHERE l.entry_id = OLD.id) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'audit entries are never changed or removed' USING ERRCODE = '42501';
+END $$;
+
+
+--
 -- Name: audit_is_final(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -454,6 +475,8 @@ CREATE TABLE public.audit_entries (
     address text DEFAULT ''::text NOT NULL,
     request_id text DEFAULT ''::text NOT NULL,
     salt bytea DEFAULT sha256(convert_to(((gen_random_uuid())::text || (gen_random_uuid())::text), 'UTF8'::name)) NOT NULL,
+    erased jsonb DEFAULT '{}'::jsonb NOT NULL,
+    salts jsonb DEFAULT '{}'::jsonb NOT NULL,
     CONSTRAINT audit_entries_action_check CHECK ((action ~ '^[a-z_]+\.[a-z_]+$'::text)),
     CONSTRAINT audit_entries_outcome_check CHECK ((outcome = ANY (ARRAY['done'::text, 'refused'::text, 'failed'::text])))
 );
@@ -481,8 +504,10 @@ CREATE TABLE public.audit_leaves (
     index bigint NOT NULL,
     entry_id uuid NOT NULL,
     hash bytea NOT NULL,
+    version smallint DEFAULT 1 NOT NULL,
     CONSTRAINT audit_leaves_hash_check CHECK ((length(hash) = 32)),
-    CONSTRAINT audit_leaves_index_check CHECK ((index >= 0))
+    CONSTRAINT audit_leaves_index_check CHECK ((index >= 0)),
+    CONSTRAINT audit_leaves_version_check CHECK ((version = ANY (ARRAY[1, 2])))
 );
 
 
@@ -3164,10 +3189,17 @@ CREATE TRIGGER audit_hashes_are_final BEFORE DELETE OR UPDATE ON public.audit_ha
 
 
 --
+-- Name: audit_entries audit_is_erased; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER audit_is_erased BEFORE UPDATE ON public.audit_entries FOR EACH ROW EXECUTE FUNCTION public.audit_is_erased();
+
+
+--
 -- Name: audit_entries audit_is_final; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER audit_is_final BEFORE DELETE OR UPDATE ON public.audit_entries FOR EACH ROW EXECUTE FUNCTION public.audit_is_final();
+CREATE TRIGGER audit_is_final BEFORE DELETE ON public.audit_entries FOR EACH ROW EXECUTE FUNCTION public.audit_is_final();
 
 
 --
@@ -3785,6 +3817,20 @@ ALTER TABLE public.data_keys ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.deliveries ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: access_ledger eraser; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY eraser ON public.access_ledger TO postern_eraser USING (true) WITH CHECK (true);
+
+
+--
+-- Name: audit_entries eraser; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY eraser ON public.audit_entries TO postern_eraser USING (true) WITH CHECK (true);
+
 
 --
 -- Name: event_queue; Type: ROW SECURITY; Schema: public; Owner: -
@@ -4477,6 +4523,7 @@ ALTER TABLE public.webhooks ENABLE ROW LEVEL SECURITY;
 GRANT USAGE ON SCHEMA public TO postern_app;
 GRANT USAGE ON SCHEMA public TO postern_platform;
 GRANT USAGE ON SCHEMA public TO postern_lookup;
+GRANT USAGE ON SCHEMA public TO postern_eraser;
 
 
 --
@@ -4621,6 +4668,14 @@ GRANT ALL ON FUNCTION sec.turn_verifications(keep integer, ahead integer, OUT ma
 
 GRANT SELECT ON TABLE public.access_ledger TO postern_app;
 GRANT SELECT,INSERT ON TABLE public.access_ledger TO postern_platform;
+GRANT SELECT ON TABLE public.access_ledger TO postern_eraser;
+
+
+--
+-- Name: COLUMN access_ledger.actor; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(actor) ON TABLE public.access_ledger TO postern_eraser;
 
 
 --
@@ -4674,6 +4729,56 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.attempts TO postern_platform;
 
 GRANT SELECT,INSERT ON TABLE public.audit_entries TO postern_app;
 GRANT SELECT,INSERT ON TABLE public.audit_entries TO postern_platform;
+GRANT SELECT,INSERT ON TABLE public.audit_entries TO postern_eraser;
+
+
+--
+-- Name: COLUMN audit_entries.actor; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(actor) ON TABLE public.audit_entries TO postern_eraser;
+
+
+--
+-- Name: COLUMN audit_entries.object; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(object) ON TABLE public.audit_entries TO postern_eraser;
+
+
+--
+-- Name: COLUMN audit_entries.detail; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(detail) ON TABLE public.audit_entries TO postern_eraser;
+
+
+--
+-- Name: COLUMN audit_entries.address; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(address) ON TABLE public.audit_entries TO postern_eraser;
+
+
+--
+-- Name: COLUMN audit_entries.salt; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(salt) ON TABLE public.audit_entries TO postern_eraser;
+
+
+--
+-- Name: COLUMN audit_entries.erased; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(erased) ON TABLE public.audit_entries TO postern_eraser;
+
+
+--
+-- Name: COLUMN audit_entries.salts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(salts) ON TABLE public.audit_entries TO postern_eraser;
 
 
 --
@@ -4688,6 +4793,7 @@ GRANT SELECT,INSERT ON TABLE public.audit_hashes TO postern_platform;
 --
 
 GRANT SELECT,INSERT ON TABLE public.audit_leaves TO postern_platform;
+GRANT SELECT ON TABLE public.audit_leaves TO postern_eraser;
 
 
 --
