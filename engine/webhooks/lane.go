@@ -12,7 +12,7 @@ import (
 
 const (
 	laneBatch = 500                    // deliveries read at once, of a receiver that answers
-	laneFresh = 250 * time.Millisecond // how old webhook and secrets may be when a call begins
+	laneFresh = 250 * time.Millisecond // for how long webhook and secrets are good for calls, once they have been read
 	lanePoll  = 50 * time.Millisecond  // another process may have fanned out
 	mostKept  = 2000                   // outcomes that wait for a database that is away, before nothing more is sent
 )
@@ -200,7 +200,6 @@ type reading struct {
 	keys    []key
 	parcels []*parcel
 	full    bool // there may be more
-	at      time.Time
 	err     error
 }
 
@@ -216,7 +215,8 @@ func (l *lane) got(r reading) bool {
 		l.ready, l.keys = nil, nil
 		return r.full
 	}
-	l.hook, l.fresh = r.hook, r.at
+	// Counted from here, not from when the reading began: where one takes longer than that, on a machine out of breath, nothing would ever be fresh enough to be sent.
+	l.hook, l.fresh = r.hook, l.real()
 	known := map[models.WebhookSecretID]secret.Text{}
 	for i, k := range r.keys {
 		known[k.row.ID] = k.value
@@ -238,7 +238,7 @@ func (l *lane) got(r reading) bool {
 // read looks up the webhook, its secrets, and up to want deliveries that are due, with what they carry. A webhook that is not sent to has its deliveries
 // given up, in pieces; those whose content is gone are given up one by one.
 func (l *lane) read(ctx context.Context, inHand []models.DeliveryID, known map[models.WebhookSecretID]secret.Text, want int) reading {
-	r := reading{at: l.real()}
+	var r reading
 	work, err := l.store.LaneWork(ctx, l.due.Application, l.due.Webhook, l.now(), inHand, want)
 	r.hook = work.Webhook
 	if err == nil {
