@@ -18,8 +18,8 @@ import (
 // exitNotGenuine is what "postern webhook verify" answers about a call that a receiver would refuse.
 const exitNotGenuine = 1
 
-const webhookUsage = "postern webhook verify --secret-file FILE --header 'NAME: VALUE' [--header ...] BODY\n" +
-	"BODY is a file with the request's body, byte for byte, or - for standard input. Exit code: 0 genuine, 1 not, 2 wrong use."
+const webhookUsage = "postern webhook verify --secret-file FILE [--secret-file FILE] --header 'NAME: VALUE' [--header ...] BODY\n" +
+	"A second --secret-file is the other secret of a rotation. BODY is a file with the request's body, byte for byte, or - for standard input. Exit code: 0 genuine, 1 not, 2 wrong use."
 
 // webhook is "postern webhook verify": the checker of the portal, without a server. It reads, answers, and keeps nothing.
 func webhook(_ context.Context, args []string, e env) int {
@@ -27,12 +27,21 @@ func webhook(_ context.Context, args []string, e env) int {
 		fmt.Fprintln(e.stderr, webhookUsage)
 		return exitBadConfig
 	}
-	body, header, key, err := readCall(args[1:], e)
+	body, header, keys, err := readCall(args[1:], e)
 	if err != nil {
 		fmt.Fprintf(e.stderr, "%s\n%s\n", err, webhookUsage)
 		return exitBadConfig
 	}
-	f := verifications.Inspect(body, header, key, time.Now())
+	at := time.Now()
+	f := verifications.Inspect(body, header, keys[0], at)
+	if len(keys) > 1 {
+		if second := verifications.Inspect(body, header, keys[1], at); second.Genuine || !f.Genuine && second.Scheme != "" && f.Scheme == "" { // the one that says more
+			f = second
+			fmt.Fprintln(e.stdout, "It is the second secret that fits.")
+		} else if f.Scheme != "" {
+			fmt.Fprintln(e.stdout, "It is the first secret that fits.")
+		}
+	}
 	fmt.Fprintf(e.stdout, "%s. %s\n", f.Title, f.Meaning)
 	if f.Do != "" {
 		fmt.Fprintln(e.stdout, f.Do)
@@ -45,6 +54,16 @@ func webhook(_ context.Context, args []string, e env) int {
 		return exitNotGenuine
 	}
 	return 0
+}
+
+// fileFlags collects --secret-file.
+type fileFlags struct{ names *[]string }
+
+func (f fileFlags) String() string { return "" }
+
+func (f fileFlags) Set(name string) error {
+	*f.names = append(*f.names, name)
+	return nil
 }
 
 // headerFlags collects --header.
@@ -61,36 +80,40 @@ func (h headerFlags) Set(line string) error {
 	return nil
 }
 
-// readCall reads what is to be checked. The secret comes from a file: on the command line every user of the machine could read it.
-func readCall(args []string, e env) ([]byte, http.Header, secret.Text, error) {
-	header, none := http.Header{}, secret.Text{}
+// readCall reads what is to be checked, with one or two secrets. They come from files: on the command line every user of the machine could read them.
+func readCall(args []string, e env) ([]byte, http.Header, []secret.Text, error) {
+	header := http.Header{}
+	var files []string
+	var keys []secret.Text
 	set := flag.NewFlagSet("webhook verify", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
-	file := set.String("secret-file", "", "")
+	set.Var(fileFlags{&files}, "secret-file", "")
 	set.Var(headerFlags{header}, "header", "")
 	if err := set.Parse(args); err != nil {
-		return nil, nil, none, err
+		return nil, nil, nil, err
 	}
-	if *file == "" || set.NArg() != 1 {
-		return nil, nil, none, errors.New("one body and --secret-file are needed")
+	if len(files) < 1 || len(files) > 2 || set.NArg() != 1 {
+		return nil, nil, nil, errors.New("one body and one or two --secret-file are needed")
 	}
-	key, err := os.ReadFile(*file)
-	if err != nil {
-		return nil, nil, none, fmt.Errorf("the secret cannot be read: %w", err)
+	for _, file := range files {
+		key, err := os.ReadFile(file)
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("the secret cannot be read: %w", err)
+		}
+		keys = append(keys, secret.New(strings.TrimRight(string(key), "\r\n"))) // an editor ends a file with a line break; nobody means it as part of the secret
 	}
 	source := e.stdin
 	if name := set.Arg(0); name != "-" {
 		opened, err := os.Open(name)
 		if err != nil {
-			return nil, nil, none, fmt.Errorf("the body cannot be read: %w", err)
+			return nil, nil, nil, fmt.Errorf("the body cannot be read: %w", err)
 		}
 		defer opened.Close() //nolint:errcheck // only read
 		source = opened
 	}
 	body, err := io.ReadAll(io.LimitReader(source, verifications.MaxBody+1))
 	if err != nil {
-		return nil, nil, none, fmt.Errorf("the body cannot be read: %w", err)
+		return nil, nil, nil, fmt.Errorf("the body cannot be read: %w", err)
 	}
-	// An editor ends a file with a line break; nobody means it as part of the secret.
-	return body, header, secret.New(strings.TrimRight(string(key), "\r\n")), nil
+	return body, header, keys, nil
 }

@@ -20,7 +20,7 @@ func TestWebhookVerify(t *testing.T) {
 		}
 		return path
 	}
-	key, other, body := write("key", "Jefe\n"), write("other", "jefe"), write("body", "what do ya want for nothing?")
+	key, other, third, body := write("key", "Jefe\n"), write("other", "jefe"), write("third", "JEFE"), write("body", "what do ya want for nothing?")
 	for name, c := range map[string]struct {
 		args  []string
 		stdin string
@@ -31,6 +31,10 @@ func TestWebhookVerify(t *testing.T) {
 		"from stdin":    {[]string{"verify", "--secret-file", key, "--header", signature, "-"}, "what do ya want for nothing?", 0, "Genuine"},
 		"a line break":  {[]string{"verify", "--secret-file", key, "--header", signature, "-"}, "what do ya want for nothing?\n", 1, "trailing_newline"},
 		"wrong secret":  {[]string{"verify", "--secret-file", other, "--header", signature, body}, "", 1, "wrong_secret"},
+		"the second":    {[]string{"verify", "--secret-file", other, "--secret-file", key, "--header", signature, body}, "", 0, "It is the second secret that fits.\nGenuine"},
+		"the first":     {[]string{"verify", "--secret-file", key, "--secret-file", other, "--header", signature, body}, "", 0, "It is the first secret that fits.\nGenuine"},
+		"neither":       {[]string{"verify", "--secret-file", other, "--secret-file", third, "--header", signature, body}, "", 1, "wrong_secret"},
+		"three":         {[]string{"verify", "--secret-file", other, "--secret-file", third, "--secret-file", key, "--header", signature, body}, "", 2, ""},
 		"no header":     {[]string{"verify", "--secret-file", key, body}, "", 1, "missing_signature"},
 		"no body":       {[]string{"verify", "--secret-file", key}, "", 2, ""},
 		"no secret":     {[]string{"verify", body}, "", 2, ""},

@@ -77,14 +77,15 @@ func TestEveryFilterOfTheLogHasItsIndex(t *testing.T) {
 	}
 	defer owner.Close(ctx)
 	tenant, application, hook := models.NewID[models.TenantID](time.Now()), models.NewID[models.ApplicationID](time.Now()), models.NewID[models.WebhookID](time.Now())
+	endpoint := models.NewID[models.EndpointID](time.Now())
 	if err := db.OnPlatform(ctx, "test", func(tx *store.Tx) error { _, _, err := tx.TurnVerifications(400, 5); return err }); err != nil {
 		t.Fatal(err)
 	}
 	// Each filter is asked for something rare, so that walking the log in its order would be long.
-	if _, err := owner.Exec(ctx, `INSERT INTO verifications (id, at, tenant_id, application_id, webhook_id, source, event_id, verdict, reason)
+	if _, err := owner.Exec(ctx, `INSERT INTO verifications (id, at, tenant_id, application_id, webhook_id, endpoint_id, event_type, source, event_id, verdict, reason)
 		SELECT gen_random_uuid(), now() + (n % 6) * interval '1 day', CASE WHEN n % 5000 = 0 THEN $1::uuid ELSE gen_random_uuid() END, CASE WHEN n % 5000 = 1 THEN $2::uuid ELSE gen_random_uuid() END,
-		CASE WHEN n % 5000 = 2 THEN $3::uuid ELSE gen_random_uuid() END, CASE WHEN n % 5000 = 3 THEN 'standard' ELSE 'self' END, 'evt-' || n,
-		CASE WHEN n % 5000 = 4 THEN 'refused' ELSE 'accepted' END, CASE WHEN n % 5000 = 4 THEN 'stale' ELSE 'ok' END FROM generate_series(1, 60000) n`, tenant.String(), application.String(), hook.String()); err != nil {
+		CASE WHEN n % 5000 = 2 THEN $3::uuid ELSE gen_random_uuid() END, CASE WHEN n % 5000 = 5 THEN $4::uuid ELSE gen_random_uuid() END, CASE WHEN n % 5000 = 6 THEN 'rare' ELSE 'type.' || n % 7 END, CASE WHEN n % 5000 = 3 THEN 'standard' ELSE 'self' END, 'evt-' || n,
+		CASE WHEN n % 5000 = 4 THEN 'refused' ELSE 'accepted' END, CASE WHEN n % 5000 = 4 THEN 'stale' ELSE 'ok' END FROM generate_series(1, 60000) n`, tenant.String(), application.String(), hook.String(), endpoint.String()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := owner.Exec(ctx, `ANALYZE verifications`); err != nil {
@@ -92,7 +93,7 @@ func TestEveryFilterOfTheLogHasItsIndex(t *testing.T) {
 	}
 	for name, q := range map[string]store.VerificationQuery{
 		"none": {}, "verdict": {Verdict: "refused"}, "reason": {Reason: "stale"}, "source": {Source: "standard"}, "event": {EventID: "evt-777"}, "tenant": {Tenant: tenant},
-		"application": {Application: application}, "webhook": {Webhook: hook}, "tenant and verdict": {Tenant: tenant, Verdict: "accepted"},
+		"application": {Application: application}, "webhook": {Webhook: hook}, "endpoint": {Endpoint: endpoint}, "event type": {EventType: "rare"}, "tenant and verdict": {Tenant: tenant, Verdict: "accepted"},
 		"since": {Since: time.Now().Add(24 * time.Hour)}, "a page later": {BeforeAt: time.Now().Add(24 * time.Hour), BeforeID: models.NewID[models.VerificationID](time.Now())},
 		"reason, a page later": {Reason: "stale", BeforeAt: time.Now().Add(24 * time.Hour), BeforeID: models.NewID[models.VerificationID](time.Now())},
 	} {
