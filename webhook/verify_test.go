@@ -27,6 +27,7 @@ func vector(signature string) http.Header {
 	return http.Header{StandardIDHeader: {vectorID}, StandardTimestampHeader: {"1614265330"}, StandardSignaturesHeader: {signature}}
 }
 
+// A67, A75, and the published vector.
 func TestStandardWebhooks(t *testing.T) {
 	good := vector(vectorV1)
 	other := "whsec_" + base64.StdEncoding.EncodeToString([]byte("another secret of 32 characters."))

@@ -52,6 +52,7 @@ func keys() []Key {
 	return []Key{{Generation: 3, Secret: secret.New("current")}, {Generation: 2, Secret: secret.New("previous"), Until: &later}, {Generation: 1, Secret: secret.New("ended"), Until: &earlier}}
 }
 
+// A68: bytes other than those that were signed are refused, re-serialised and decompressed ones too; the compressed bytes themselves, signed, are accepted.
 func TestCheck(t *testing.T) {
 	body := []byte(event)
 	packed := zipped(t, body)
@@ -146,7 +147,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestNothingIsGenuineWithoutASecret: no key, or only blank ones, lets nobody in.
+// TestNothingIsGenuineWithoutASecret (A67): no key, or only blank ones, lets nobody in.
 func TestNothingIsGenuineWithoutASecret(t *testing.T) {
 	body := []byte(event)
 	for _, k := range [][]Key{nil, {}, {{Generation: 1, Secret: secret.Text{}}}, {{Generation: 1, Secret: secret.New("")}, {Generation: 2, Secret: secret.Text{}}}} {
@@ -158,7 +159,7 @@ func TestNothingIsGenuineWithoutASecret(t *testing.T) {
 	}
 }
 
-// TestTheEndIsExact: a secret counts until its end and not at it.
+// TestTheEndIsExact (A73): a secret counts until its end and not at it.
 func TestTheEndIsExact(t *testing.T) {
 	until := noon
 	k := []Key{{Generation: 1, Secret: secret.New("k"), Until: &until}}
@@ -171,7 +172,7 @@ func TestTheEndIsExact(t *testing.T) {
 	}
 }
 
-// TestABombCostsLittle: with a bad signature it is not opened at all, with a good one only to the cap.
+// TestABombCostsLittle (A70): with a bad signature it is not opened at all, with a good one only to the cap.
 func TestABombCostsLittle(t *testing.T) {
 	bomb := zipped(t, make([]byte, 128<<20)) // opens to 128 MiB
 	if len(bomb) > MaxBody {
@@ -201,7 +202,7 @@ func TestABombCostsLittle(t *testing.T) {
 	}
 }
 
-// TestSignaturesAreComparedInConstantTime reads the source, because time cannot be tested: wherever a MAC or a signature is compared it is by
+// TestSignaturesAreComparedInConstantTime (A72) reads the source, because time cannot be tested: wherever a MAC or a signature is compared it is by
 // crypto/subtle or crypto/hmac, the loop over the keys has no early way out, and no == touches either.
 func TestSignaturesAreComparedInConstantTime(t *testing.T) {
 	sources := map[string]string{}

@@ -86,9 +86,13 @@ type pruneWorker struct {
 	service *Service
 }
 
-// Work forgets in small batches, so that no lock is held long.
+// Work forgets what is due to be forgotten.
 func (w *pruneWorker) Work(ctx context.Context, _ *river.Job[prune]) error {
-	s := w.service
+	return w.service.Prune(ctx)
+}
+
+// Prune forgets events, signatures and days that are past their time, in small batches, so that no lock is held long. It runs every hour by itself.
+func (s *Service) Prune(ctx context.Context) error {
 	for {
 		most := 0
 		err := s.store.OnPlatform(ctx, "forget what no event can repeat any more", func(tx *store.Tx) error {

@@ -181,7 +181,7 @@ func TestAReceiverMaySwitchAtAnyTimeOfTheOverlap(t *testing.T) {
 	}
 }
 
-// TestRotations: at once by default, an overlap as asked, a second rotation drops the oldest at once, and an old end never leaks into the next overlap.
+// TestRotations (A73): at once by default, an overlap as asked, a second rotation drops the oldest at once, and an old end never leaks into the next overlap.
 func TestRotations(t *testing.T) {
 	ctx, w := context.Background(), newWorld(t)
 	hook, _ := w.create(newReceiver(t).URL)

@@ -13,7 +13,7 @@ import (
 	"github.com/postern-mail/postern/models"
 )
 
-// TestBadReceivers: what a receiver sends back is capped and made harmless, a redirect is a failure, the event never comes back into the database.
+// TestBadReceivers (A48, A76): what a receiver sends back is capped and made harmless, a redirect is a failure, the event never comes back into the database.
 func TestBadReceivers(t *testing.T) {
 	w := newWorld(t)
 	r := newReceiver(t)
@@ -72,6 +72,61 @@ func TestBadReceivers(t *testing.T) {
 	if inside := try(nil); !strings.Contains(inside.Problem, "may connect to") {
 		t.Errorf("a private address: %+v", inside)
 	}
+}
+
+// TestSlowReceivers (A76): one that does not answer is given up, one whose answer never ends is taken at its status and read to the cap, and of neither are headers kept.
+func TestSlowReceivers(t *testing.T) {
+	w := newWorld(t)
+	r := newReceiver(t)
+	hook, _ := w.create(r.URL)
+	over := make(chan struct{})
+	t.Cleanup(func() { close(over) })
+	try := func(timeout time.Duration, reply func(http.ResponseWriter)) (string, models.Attempt) {
+		t.Helper()
+		r.mu.Lock()
+		r.reply = func(o http.ResponseWriter, _ received) { reply(o) }
+		r.mu.Unlock()
+		w.client.Timeout = timeout
+		w.clock.turn(time.Millisecond)
+		w.happen(w.a, "grant.created", 1)
+		w.work()
+		d := w.deliveries(hook)[0]
+		return d.Delivery.Status, d.Attempts[0]
+	}
+	if status, a := try(time.Second, func(http.ResponseWriter) { <-over }); status != waiting || a.Status != 0 || !strings.Contains(a.Problem, "No answer within") {
+		t.Errorf("a silent receiver: %s, %+v", status, a)
+	}
+	// Two seconds bound what is read after the status; the status itself comes at once, and had better on a busy machine too: it is tried again until it did.
+	drip := func(piece string, pause time.Duration) func(http.ResponseWriter) {
+		return func(o http.ResponseWriter) {
+			o.Header().Set("Set-Cookie", "session=canary-cookie")
+			o.Header().Set("X-Evil", "canary-header")
+			flush := http.NewResponseController(o)
+			for flush.Flush() == nil {
+				if _, err := fmt.Fprint(o, piece); err != nil {
+					return
+				}
+				select {
+				case <-over:
+					return
+				case <-time.After(pause):
+				}
+			}
+		}
+	}
+	for name, reply := range map[string]func(http.ResponseWriter){"a trickle": drip("y", 10*time.Millisecond), "a flood": drip(strings.Repeat("z", 32<<10), 0)} {
+		for n := 1; ; n++ {
+			status, a := try(time.Duration(2*n)*time.Second, reply)
+			if a.Status == 0 && n < 6 {
+				continue
+			}
+			if status != delivered || a.Status != 200 || len(a.Response) > keptResponse {
+				t.Errorf("%s: %s, %d, %d bytes kept", name, status, a.Status, len(a.Response))
+			}
+			break
+		}
+	}
+	w.absent("canary-cookie", "canary-header")
 }
 
 func TestSendTest(t *testing.T) {

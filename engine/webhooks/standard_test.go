@@ -155,6 +155,7 @@ func TestAnEchoedSignatureIsMasked(t *testing.T) {
 	}
 }
 
+// A75: what is signed can be read in one way only.
 func TestSignedText(t *testing.T) {
 	for _, c := range [][2]string{{"a.b", "1"}, {"a", "1.2"}, {"", "1"}, {"a", ""}} {
 		if _, err := signedText(c[0], c[1], nil); err == nil {

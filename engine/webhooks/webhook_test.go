@@ -38,6 +38,7 @@ func code(err error) string {
 	return fmt.Sprint(err)
 }
 
+// A74: an address whose owner did not answer the challenge gets no webhook, and so no event.
 func TestNothingIsCreatedWithoutProofOfOwnership(t *testing.T) {
 	ctx, w := context.Background(), newWorld(t)
 	answers := map[string]http.HandlerFunc{
@@ -72,6 +73,10 @@ func TestNothingIsCreatedWithoutProofOfOwnership(t *testing.T) {
 	}
 	if n := w.count(`SELECT (SELECT count(*) FROM webhooks) + (SELECT count(*) FROM sealed) + (SELECT count(*) FROM audit_entries)`); n != 0 {
 		t.Errorf("refused webhooks left %d rows", n)
+	}
+	w.happen(w.a, "grant.created", 1)
+	if w.work(); w.count(`SELECT count(*) FROM deliveries`) != 0 {
+		t.Error("an event is on its way to an address that nobody vouched for")
 	}
 	w.plain = false
 	if _, _, err := w.Create(ctx, w.staff, draft(w.app, newReceiver(t).URL)); code(err) != "webhook_url_invalid" {

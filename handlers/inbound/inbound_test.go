@@ -257,7 +257,7 @@ func TestWhoSeesTheLog(t *testing.T) {
 	}
 }
 
-// TestOneEventAHundredTimes: one effect, and 200 for each, so that no sender tries again.
+// TestOneEventAHundredTimes: one effect, and 200 for each, so that no sender tries again. A69: and still one when it comes again six days later.
 func TestOneEventAHundredTimes(t *testing.T) {
 	w := newWorld(t)
 	_, endpoint, key := w.selfCheck()
@@ -273,6 +273,14 @@ func TestOneEventAHundredTimes(t *testing.T) {
 	wg.Wait()
 	if ok, dup := w.count(`SELECT count(*) FROM verifications WHERE reason = 'ok'`), w.count(`SELECT count(*) FROM verifications WHERE reason = 'duplicate'`); ok != 1 || dup != 99 {
 		t.Errorf("%d accepted, %d duplicates", ok, dup)
+	}
+	w.exec(`UPDATE inbound_seen SET seen_at = seen_at - interval '6 days'`)
+	w.exec(`UPDATE known_signatures SET seen_at = seen_at - interval '6 days'`)
+	if err := w.verifications.Prune(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if resp, _ := w.post(endpoint.ID.String(), call{body: body, signature: sign(key, body)}); resp.StatusCode != 200 || w.newest().Reason != "duplicate" {
+		t.Errorf("six days later: %d, %s", resp.StatusCode, w.newest().Reason)
 	}
 }
 
@@ -326,6 +334,7 @@ func TestOurOwnFaultIs503(t *testing.T) {
 	}
 }
 
+// A71: a challenge comes back as text that no browser runs, or not at all.
 func TestChallenge(t *testing.T) {
 	w := newWorld(t)
 	for query, want := range map[string]int{"challenge=aB3._~-": 200, "challenge=" + strings.Repeat("x", 256): 200, "": 400, "challenge=": 400, "challenge=" + strings.Repeat("x", 257): 400,

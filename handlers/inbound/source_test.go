@@ -276,6 +276,7 @@ func TestAStandardSender(t *testing.T) {
 func TestAFloodNeitherFillsTheLogNorStarvesTheGenuine(t *testing.T) {
 	w := newWorld(t)
 	e := w.source(verifications.KindV3, firstSecret)
+	begun := time.Now()
 	const forged, unknown, genuine = 1500, 500, 60
 	body := event()
 	var slowest atomic.Int64
@@ -302,9 +303,10 @@ func TestAFloodNeitherFillsTheLogNorStarvesTheGenuine(t *testing.T) {
 		slowest.Store(max(slowest.Load(), int64(time.Since(start))))
 	}
 	wg.Wait()
+	minutes := int(time.Now().Truncate(time.Minute).Sub(begun.Truncate(time.Minute))/time.Minute) + 1 // touched: a slow machine takes several
 	rows := w.count(`SELECT count(*) FROM verifications WHERE reason = 'wrong_secret'`)
 	counted := w.count(`SELECT COALESCE(sum(count), 0) FROM verification_counts WHERE reason = 'wrong_secret'`)
-	if rows+counted != forged || rows == 0 || rows > 3*60 {
+	if rows+counted != forged || rows == 0 || rows > minutes*60 {
 		t.Errorf("%d rows and %d counted of %d forged calls", rows, counted, forged)
 	}
 	if n := w.count(`SELECT sum(count) FROM verification_counts WHERE reason = 'unknown_endpoint'`); n != unknown/30*30 {
@@ -314,8 +316,8 @@ func TestAFloodNeitherFillsTheLogNorStarvesTheGenuine(t *testing.T) {
 		t.Errorf("%d of %d genuine calls in the log", n, genuine)
 	}
 	t.Logf("the slowest genuine call took %s", time.Duration(slowest.Load()))
-	if n := w.count(`SELECT count(*) FROM verification_counts`); n > 8 {
-		t.Errorf("a flood of %d made %d rows of counts", forged+unknown, n)
+	if n := w.count(`SELECT count(*) FROM verification_counts`); n > 2*minutes {
+		t.Errorf("a flood of %d made %d rows of counts in %d minutes", forged+unknown, n, minutes)
 	}
 	counts, err := w.verifications.Counts(context.Background(), w.staff, verifications.Filter{Verdict: "refused"})
 	sum := 0

@@ -73,8 +73,13 @@ func (l *lockedBuffer) String() string {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldOn(t, storetest.New(t, nil))
+}
+
+// newWorldOn makes the world in a database of the test's choice.
+func newWorldOn(t *testing.T, db *storetest.Database) *world {
+	t.Helper()
 	ctx, now := context.Background(), time.Now
-	db := storetest.New(t, nil)
 	keyFile := filepath.Join(t.TempDir(), "key")
 	kek, err := vault.CreateFileKEK(keyFile)
 	if err != nil {
@@ -162,7 +167,7 @@ func (w *world) count(query string, args ...any) int {
 // eventually waits until the condition holds; what it waits for is another goroutine's transaction, not a time.
 func (w *world) eventually(what string, holds func() bool) {
 	w.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			w.t.Fatalf("waited in vain: %s\n%s", what, w.logged.String())
 		}

@@ -218,6 +218,7 @@ func TestSearchOfAllNumbers(t *testing.T) {
 	}
 }
 
+// A51
 func TestStartTLSIsNotStripped(t *testing.T) {
 	for name, x := range map[string]struct {
 		script func(net.Conn, *bufio.Reader)
