@@ -30,6 +30,7 @@ type Actor struct {
 	Tenant      TenantID // zero: not bound to one tenant
 	Grant       GrantID  // access tokens only: the one grant it can use
 	Permissions []Permission
+	Addresses   []string // API keys only: the networks (CIDRs) that it is bound to; empty: from anywhere
 	Addr        netip.Addr
 	UserAgent   string
 	RequestID   string

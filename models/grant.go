@@ -88,6 +88,8 @@ type IssuedToken struct {
 	Kind          string        `gorm:"column:kind"` // access, refresh
 	Hash          []byte        `gorm:"column:hash"`
 	Scopes        Strings       `gorm:"column:scopes"`
+	Permissions   Strings       `gorm:"column:permissions"` // those of the API key that it was issued to; empty: all that a token can do
+	Addresses     Strings       `gorm:"column:addresses"`   // the same: CIDRs; empty: from anywhere
 	CreatedAt     time.Time     `gorm:"column:created_at"`
 	ExpiresAt     *time.Time    `gorm:"column:expires_at"`
 }

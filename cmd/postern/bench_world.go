@@ -97,7 +97,7 @@ func (w *world) start(ctx context.Context) (err error) {
 		return err
 	}
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-	w.process, err = assemble(ctx, c, w.dsn, kek, extras{demo: true, allow: loopback, limits: v3.Limits{Application: -1, Grant: -1, Detect: -1, Address: -1}}, log)
+	w.process, err = assemble(ctx, c, w.dsn, kek, extras{demo: true, allow: loopback, limits: v3.Limits{Application: -1, Grant: -1, Key: -1, Detect: -1, Address: -1}}, log)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/postern-mail/postern/engine/fault"
@@ -14,8 +15,9 @@ import (
 )
 
 var (
-	errBearer  = fault.New(fault.Unproven, "unauthorized", "The API key or access token is missing, unknown, expired or revoked.")
-	errAddress = fault.New(fault.Denied, "address_not_allowed", "This API key may not be used from your network address.")
+	errBearer       = fault.New(fault.Unproven, "unauthorized", "The API key or access token is missing, unknown, expired or revoked.")
+	errTokenAddress = fault.New(fault.Denied, "address_not_allowed", "This access token was issued to an API key that may not be used from your network address; nor may the token.")
+	errAddress      = fault.New(fault.Denied, "address_not_allowed", "This API key may not be used from your network address.")
 
 	keyForm   = regexp.MustCompile(`^postern_(us|eu)_[A-Za-z0-9_-]{43}$`)
 	tokenForm = regexp.MustCompile(`^pat_[A-Za-z0-9_-]{20,200}$`)
@@ -58,7 +60,7 @@ func (s *Service) byKey(ctx context.Context, bearer secret.Text, addr netip.Addr
 	if !k.allowed(addr) {
 		return models.Actor{}, errAddress
 	}
-	a := models.Actor{Kind: models.ActorKey, ID: k.key.ID.String(), Label: keyLabel(k.key), Application: k.key.ApplicationID, Addr: addr, Permissions: k.permissions}
+	a := models.Actor{Kind: models.ActorKey, ID: k.key.ID.String(), Label: keyLabel(k.key), Application: k.key.ApplicationID, Addr: addr, Permissions: k.permissions, Addresses: k.key.Addresses}
 	if k.key.TenantID != nil {
 		a.Tenant = *k.key.TenantID
 	}
@@ -80,8 +82,15 @@ func (s *Service) byToken(ctx context.Context, bearer secret.Text, addr netip.Ad
 		standing.Grant.Status == models.GrantRevoked || standing.Grant.Status == models.GrantPending {
 		return models.Actor{}, errBearer
 	}
+	if !within(token.Addresses, addr) {
+		return models.Actor{}, errTokenAddress
+	}
+	permissions := models.TokenPermissions()
+	if len(token.Permissions) > 0 {
+		permissions = slices.DeleteFunc(permissions, func(p models.Permission) bool { return !slices.Contains(token.Permissions, string(p)) })
+	}
 	return models.Actor{Kind: models.ActorToken, ID: token.ID.String(), Label: "Access token for " + standing.Grant.Email, Application: token.ApplicationID,
-		Tenant: tenant, Grant: token.GrantID, Permissions: models.TokenPermissions(), Addr: addr}, nil
+		Tenant: tenant, Grant: token.GrantID, Permissions: permissions, Addr: addr}, nil
 }
 
 // TokensHeld counts the tokens that programs hold for a grant and could use now. The caller has found the grant for the actor.

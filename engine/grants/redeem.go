@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -183,25 +184,54 @@ func (s *Service) bringInForce(ctx context.Context, tx *store.Tx, caller models.
 		return Issued{}, err
 	}
 	issued := Issued{Grant: g}
+	limits := limitsOf(caller)
 	if f.Offline {
-		if issued.RefreshToken, err = s.issue(tx, family, "refresh", models.RefreshTokenPrefix, g.ScopesGranted, nil); err != nil {
+		if issued.RefreshToken, err = s.issue(tx, family, "refresh", models.RefreshTokenPrefix, g.ScopesGranted, limits, nil); err != nil {
 			return Issued{}, err
 		}
 	}
-	return s.withAccess(tx, family, g, issued)
+	return s.withAccess(tx, family, g, limits, issued)
 }
 
-func (s *Service) issue(tx *store.Tx, family models.TokenFamily, kind, prefix string, scopes []string, ends *time.Time) (secret.Text, error) {
+// tokenLimits are what a token inherits of the API key that it is issued to. It is no wider than that key: or a key that may not send could get itself a token that may.
+type tokenLimits struct{ permissions, addresses models.Strings }
+
+// limitsOf reads the limits of who redeems. A program without a key, on a platform that keeps no secret, has none but those of every token.
+func limitsOf(caller models.Actor) tokenLimits {
+	out := tokenLimits{models.Strings{}, append(models.Strings{}, caller.Addresses...)}
+	if caller.Kind != models.ActorKey {
+		return out
+	}
+	return out.within(caller.Permissions)
+}
+
+// within leaves what is among the permissions, too. ExchangeTokens is always among them: without it nobody redeems.
+func (l tokenLimits) within(permissions []models.Permission) tokenLimits {
+	all := models.TokenPermissions()
+	kept := models.Strings{}
+	for _, p := range all {
+		if slices.Contains(permissions, p) && (len(l.permissions) == 0 || slices.Contains(l.permissions, string(p))) {
+			kept = append(kept, string(p))
+		}
+	}
+	if len(kept) == len(all) {
+		kept = models.Strings{}
+	}
+	l.permissions = kept
+	return l
+}
+
+func (s *Service) issue(tx *store.Tx, family models.TokenFamily, kind, prefix string, scopes []string, limits tokenLimits, ends *time.Time) (secret.Text, error) {
 	token := models.NewToken(prefix)
 	err := tx.InsertIssuedToken(models.IssuedToken{TenantID: family.TenantID, ID: models.NewID[models.TokenID](s.clock()), ApplicationID: family.ApplicationID, GrantID: family.GrantID,
-		FamilyID: family.ID, Kind: kind, Hash: models.HashToken(token), Scopes: scopes, CreatedAt: s.now(), ExpiresAt: ends})
+		FamilyID: family.ID, Kind: kind, Hash: models.HashToken(token), Scopes: scopes, Permissions: limits.permissions, Addresses: limits.addresses, CreatedAt: s.now(), ExpiresAt: ends})
 	return secret.New(token), err
 }
 
-func (s *Service) withAccess(tx *store.Tx, family models.TokenFamily, g models.Grant, issued Issued) (Issued, error) {
+func (s *Service) withAccess(tx *store.Tx, family models.TokenFamily, g models.Grant, limits tokenLimits, issued Issued) (Issued, error) {
 	ends := s.now().Add(accessLife)
 	var err error
-	if issued.AccessToken, err = s.issue(tx, family, "access", models.AccessTokenPrefix, g.ScopesGranted, &ends); err != nil {
+	if issued.AccessToken, err = s.issue(tx, family, "access", models.AccessTokenPrefix, g.ScopesGranted, limits, &ends); err != nil {
 		return Issued{}, err
 	}
 	claims := jwt.MapClaims{"iss": s.baseURL, "aud": g.ApplicationID.String(), "sub": g.ID.String(), "email": g.Email, "email_verified": true, "name": g.Name, "provider": g.Provider,
@@ -234,7 +264,12 @@ func (s *Service) redeemRefresh(ctx context.Context, application models.Applicat
 			return errBadRefresh.Because(err)
 		}
 		family := models.TokenFamily{TenantID: tenant, ID: now.Token.FamilyID, ApplicationID: application, GrantID: now.Grant.ID}
-		issued, err = s.withAccess(tx, family, now.Grant, Issued{})
+		// Neither wider than the key that got the refresh token, nor than the one that shows it.
+		limits := tokenLimits{now.Token.Permissions, now.Token.Addresses}.within(r.Caller.Permissions)
+		if len(r.Caller.Addresses) > 0 {
+			limits.addresses = r.Caller.Addresses
+		}
+		issued, err = s.withAccess(tx, family, now.Grant, limits, Issued{})
 		return err
 	})
 	if err != nil {

@@ -59,6 +59,9 @@ func (d *Door) signer(c echo.Context) (models.Actor, error) {
 		}
 		return models.Actor{}, err
 	}
+	if err := d.perKey.take(actor.ID); err != nil {
+		return models.Actor{}, err
+	}
 	return actor, d.perApplication.take(actor.Application.String())
 }
 

@@ -43,14 +43,14 @@ type Config struct {
 // Door answers /v3. It is safe for concurrent use.
 type Door struct {
 	Config
-	perApplication, perGrant, detects, perAddress *buckets
+	perApplication, perGrant, perKey, detects, perAddress *buckets
 }
 
 // New makes the door.
 func New(c Config) *Door {
 	l := c.Limits.orDefaults()
 	return &Door{Config: c,
-		perApplication: newBuckets(l.Application, 5*time.Second, c.Now), perGrant: newBuckets(l.Grant, 5*time.Second, c.Now),
+		perApplication: newBuckets(l.Application, 5*time.Second, c.Now), perGrant: newBuckets(l.Grant, 5*time.Second, c.Now), perKey: newBuckets(l.Key, 5*time.Second, c.Now),
 		detects: newBuckets(l.Detect/60, time.Minute, c.Now), perAddress: newBuckets(l.Address, 5*time.Second, c.Now)}
 }
 
@@ -77,7 +77,7 @@ func (d *Door) authenticate(c echo.Context) (models.Actor, error) {
 	return d.caller(c)
 }
 
-// caller proves the bearer, where there is one, and counts the request against the application's limit.
+// caller proves the bearer, where there is one, and counts the request against its limit.
 func (d *Door) caller(c echo.Context) (models.Actor, error) {
 	bearer, err := bearerOf(c.Request())
 	if err != nil || bearer.Empty() {
@@ -95,7 +95,7 @@ func (d *Door) prove(c echo.Context, credential secret.Text) (models.Actor, erro
 		}
 		return models.Actor{}, err
 	}
-	return actor, nil
+	return actor, d.perKey.take(actor.ID)
 }
 
 // bearerOf reads the one place where a credential may stand (RFC 6750 section 2.1). Basic and everything else is refused, not ignored:

@@ -77,6 +77,9 @@ var byCode = map[string]wire{
 	"webhook_not_found":    {http.StatusBadRequest, "70000", ""},
 }
 
+// retryUnnamed is how many seconds a caller is told to wait where nobody said for how long.
+const retryUnnamed = "5"
+
 func wireOf(p web.Problem) wire {
 	w, named := byCode[p.Code]
 	if !named {
@@ -100,6 +103,9 @@ func (d *Door) fail(c echo.Context, p web.Problem) error {
 		return d.failOAuth(c, p)
 	}
 	w := wireOf(p)
+	if h := c.Response().Header(); w.status == http.StatusTooManyRequests && h.Get("Retry-After") == "" {
+		h.Set("Retry-After", retryUnnamed) // the provider named no time, and clients wait for as long as this says
+	}
 	if w.status == http.StatusUnauthorized {
 		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="postern"`)
 	}

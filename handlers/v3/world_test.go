@@ -85,7 +85,7 @@ func withLimits(l v3.Limits) option { return func(_ *world, c *v3.Config) { c.Li
 func newWorld(t *testing.T, options ...option) *world {
 	t.Helper()
 	w := &world{t: t, log: &bytes.Buffer{}, now: time.Now().UTC().Truncate(time.Second)}
-	config := v3.Config{Limits: v3.Limits{Application: -1, Grant: -1, Detect: -1, Address: -1}}
+	config := v3.Config{Limits: v3.Limits{Application: -1, Grant: -1, Key: -1, Detect: -1, Address: -1}}
 	for _, o := range options {
 		o(w, &config)
 	}

@@ -107,8 +107,8 @@ func (t *Tx) InsertTokenFamily(f models.TokenFamily) error {
 
 // InsertIssuedToken adds a token by its hash.
 func (t *Tx) InsertIssuedToken(k models.IssuedToken) error {
-	return wrap(t.db.Exec(`INSERT INTO issued_tokens (tenant_id, id, application_id, grant_id, family_id, kind, hash, scopes, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		k.TenantID, k.ID, k.ApplicationID, k.GrantID, k.FamilyID, k.Kind, k.Hash, k.Scopes, k.CreatedAt, k.ExpiresAt).Error)
+	return wrap(t.db.Exec(`INSERT INTO issued_tokens (tenant_id, id, application_id, grant_id, family_id, kind, hash, scopes, permissions, addresses, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		k.TenantID, k.ID, k.ApplicationID, k.GrantID, k.FamilyID, k.Kind, k.Hash, k.Scopes, k.Permissions, k.Addresses, k.CreatedAt, k.ExpiresAt).Error)
 }
 
 // TokenStanding reads a token with its family and its grant. ErrNotFound when any of the three is gone.
@@ -130,12 +130,12 @@ func (t *Tx) TokenStanding(tenant models.TenantID, id models.TokenID) (TokenStan
 func (s *Store) TokenSeen(ctx context.Context, tenant models.TenantID, id models.TokenID) (TokenStanding, error) {
 	var t TokenStanding
 	there := false
-	err := s.glance(ctx, TenantScope(tenant), `SELECT t.id, t.application_id, t.grant_id, t.family_id, t.kind, t.scopes, t.created_at, t.expires_at, f.revoked_at, g.email, g.status
+	err := s.glance(ctx, TenantScope(tenant), `SELECT t.id, t.application_id, t.grant_id, t.family_id, t.kind, t.scopes, t.permissions, t.addresses, t.created_at, t.expires_at, f.revoked_at, g.email, g.status
 		FROM issued_tokens t JOIN token_families f ON f.tenant_id = t.tenant_id AND f.id = t.family_id JOIN grants g ON g.tenant_id = t.tenant_id AND g.id = t.grant_id
 		WHERE t.tenant_id = $1 AND t.id = $2`, []any{tenant, id}, func(rows pgx.Rows) error {
 		there = true
 		k := &t.Token
-		return rows.Scan(&k.ID, &k.ApplicationID, &k.GrantID, &k.FamilyID, &k.Kind, (*[]string)(&k.Scopes), &k.CreatedAt, &k.ExpiresAt, &t.FamilyRevokedAt, &t.Grant.Email, (*string)(&t.Grant.Status))
+		return rows.Scan(&k.ID, &k.ApplicationID, &k.GrantID, &k.FamilyID, &k.Kind, (*[]string)(&k.Scopes), (*[]string)(&k.Permissions), (*[]string)(&k.Addresses), &k.CreatedAt, &k.ExpiresAt, &t.FamilyRevokedAt, &t.Grant.Email, (*string)(&t.Grant.Status))
 	})
 	if err == nil && !there {
 		return t, ErrNotFound

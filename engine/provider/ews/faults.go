@@ -19,6 +19,7 @@ var (
 	errNoSignIn    = fault.New(fault.Upstream, "exchange_sign_in", "The Exchange server offers neither NTLM nor Basic sign-in for Exchange Web Services. Its administrator has to allow one of them.")
 	errDenied      = fault.New(fault.Denied, "exchange_denied", "The Exchange server does not allow this account to do that. Its administrator can say why.")
 	errSendAs      = fault.New(fault.Denied, "send_as_denied", "The Exchange server does not let this account send in that name.").At("from")
+	errThrottled   = fault.New(fault.Limited, "provider_throttled", "The Exchange server takes no more requests from this account for now. Try again later.")
 	errBusy        = fault.New(fault.Upstream, "provider_busy", "The Exchange server is busy, or takes no more requests from this account for now. Try again in a moment.")
 	errNoMailbox   = fault.New(fault.Upstream, "mailbox_absent", "The account has no mailbox on this Exchange server, or it is being moved. Its administrator can say where it is.")
 	errQuota       = fault.New(fault.Upstream, "mailbox_full", "The mailbox is full. Its owner must free some space first.")
@@ -57,7 +58,9 @@ func meaning(code string, backOff time.Duration, absent *fault.Error) error {
 		return errIntoSelf.Because(why)
 	case "ErrorAccountDisabled", "ErrorPasswordExpired", "ErrorPasswordChangeRequired", "ErrorAccountRestriction":
 		return provider.ErrCredentialRefused.Because(why)
-	case "ErrorServerBusy", "ErrorExceededConnectionCount", "ErrorTooManyObjectsOpened", "ErrorInsufficientResources", "ErrorTimeoutExpired",
+	case "ErrorServerBusy", "ErrorExceededConnectionCount": // how Exchange throttles (its EWS throttling page)
+		return errThrottled.RetryAfter(backOff).Because(why)
+	case "ErrorTooManyObjectsOpened", "ErrorInsufficientResources", "ErrorTimeoutExpired",
 		"ErrorInternalServerTransientError", "ErrorConnectionFailed", "ErrorMailboxStoreUnavailable", "ErrorADUnavailable", "ErrorBatchProcessingStopped":
 		return errBusy.RetryAfter(backOff).Because(why)
 	case "ErrorNonExistentMailbox", "ErrorMissingEmailAddress", "ErrorMailboxMoveInProgress", "ErrorNoRespondingCASInDestinationSite", "ErrorMailboxConfiguration":
@@ -105,7 +108,11 @@ func status(r reply) error {
 		if n < 0 || n > 86400 {
 			n = 0
 		}
-		return errBusy.RetryAfter(time.Duration(n) * time.Second).Because(errors.New("status " + strconv.Itoa(r.status)))
+		busy := errBusy
+		if r.status == http.StatusTooManyRequests {
+			busy = errThrottled
+		}
+		return busy.RetryAfter(time.Duration(n) * time.Second).Because(errors.New("status " + strconv.Itoa(r.status)))
 	}
 	return errRefused.Because(errors.New("status " + strconv.Itoa(r.status)))
 }

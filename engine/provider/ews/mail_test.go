@@ -96,7 +96,7 @@ func TestAnswersOfTheServer(t *testing.T) {
 		kind            fault.Kind
 		after           time.Duration
 	}{
-		{"FindItem", "ErrorServerBusy", 2500, "provider_busy", fault.Upstream, 2500 * time.Millisecond}, {"FindItem", "ErrorAccessDenied", 0, "exchange_denied", fault.Denied, 0}, {"FindItem", "ErrorNonExistentMailbox", 0, "mailbox_absent", fault.Upstream, 0},
+		{"FindItem", "ErrorServerBusy", 2500, "provider_throttled", fault.Limited, 2500 * time.Millisecond}, {"FindItem", "ErrorAccessDenied", 0, "exchange_denied", fault.Denied, 0}, {"FindItem", "ErrorNonExistentMailbox", 0, "mailbox_absent", fault.Upstream, 0},
 		{"FindItem", "ErrorPasswordExpired", 0, "credential_refused", fault.Unproven, 0}, {"FindItem", "ErrorFolderNotFound", 0, "folder_not_found", fault.NotFound, 0}, {"FindItem", "ErrorMailboxStoreUnavailable", 0, "provider_busy", fault.Upstream, 0},
 		{"FindItem", "ErrorInvalidChangeKey", 0, "provider_busy", fault.Upstream, 0}, {"FindItem", "ErrorInvalidServerVersion", 0, "exchange_too_old", fault.Upstream, 0},
 		{"FindItem", "ErrorSomethingNew", 0, "mail_server_answer", fault.Upstream, 0}, {"GetItem", "ErrorInternalServerError", 0, "mail_server_answer", fault.Upstream, 0}, {"FindItem", "ErrorSchemaValidation", 0, "mail_server_answer", fault.Upstream, 0},
@@ -107,11 +107,11 @@ func TestAnswersOfTheServer(t *testing.T) {
 			t.Errorf("%s: %v", f.code, err)
 		}
 	}
-	for status, want := range map[int]string{503: "provider_busy", 429: "provider_busy", 403: "exchange_denied", 404: "exchange_absent", 302: "exchange_absent", 502: "mail_server_answer", 500: "mail_server_answer", 200: "exchange_absent"} {
+	for status, want := range map[int]string{503: "provider_busy", 429: "provider_throttled", 403: "exchange_denied", 404: "exchange_absent", 302: "exchange_absent", 502: "mail_server_answer", 500: "mail_server_answer", 200: "exchange_absent"} {
 		x.FailHTTP("FindItem", status)
 		err := list()
 		e, _ := fault.As(err)
-		if e == nil || e.Code != want || want == "provider_busy" && e.After != 9*time.Second {
+		if e == nil || e.Code != want || (want == "provider_busy" || want == "provider_throttled") && e.After != 9*time.Second {
 			t.Errorf("%d: %v", status, err)
 		}
 	}

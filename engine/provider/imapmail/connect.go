@@ -232,8 +232,11 @@ func (m *Mail) login(ctx context.Context, s server, login string, credential pro
 func loginFault(w *wire, err error) error {
 	var no *imap.Error
 	if w.why() == nil && errors.As(err, &no) && no.Type == imap.StatusResponseTypeNo {
+		if throttled(no) {
+			return errThrottled.Because(plain(err))
+		}
 		switch no.Code {
-		case imap.ResponseCodeUnavailable, imap.ResponseCodeServerBug, imap.ResponseCodeInUse, imap.ResponseCodeLimit:
+		case imap.ResponseCodeUnavailable, imap.ResponseCodeServerBug:
 			return provider.ErrBadAnswer.Because(plain(err))
 		}
 		return provider.ErrCredentialRefused.Because(plain(err))

@@ -81,14 +81,22 @@ func (s *session) answer(err error) (out error, fatal bool) {
 		return provider.ErrCredentialRefused.Because(plain(err)), true
 	case no.Code == imap.ResponseCodeNoPerm || no.Code == imap.ResponseCodeAuthorizationFailed:
 		return provider.ErrScopeMissing.Because(plain(err)), false
+	case throttled(no):
+		return errThrottled.Because(plain(err)), false
 	case no.Code == imap.ResponseCodeOverQuota:
 		return errQuota.Because(plain(err)), false
 	}
 	return provider.ErrBadAnswer.Because(plain(err)), false
 }
 
+// throttled: the server does not want so much at once (RFC 5530 section 3). It says no to this command and has not carried it out.
+func throttled(no *imap.Error) bool {
+	return no.Type == imap.StatusResponseTypeNo && (no.Code == imap.ResponseCodeLimit || no.Code == imap.ResponseCodeInUse)
+}
+
 var (
-	errQuota  = fault.New(fault.Upstream, "mailbox_full", "The mailbox is full. Its owner must free some space first.")
-	errClosed = fault.New(fault.Unproven, "credential_refused", "This connection was cut. Reconnect the mailbox.")
-	errBusy   = fault.New(fault.Unavailable, "mail_connections_exhausted", "Too many mailboxes are open at once. Try again in a minute.")
+	errThrottled = fault.New(fault.Limited, "provider_throttled", "The mail server asks for fewer requests to this mailbox. Try again in a moment.")
+	errQuota     = fault.New(fault.Upstream, "mailbox_full", "The mailbox is full. Its owner must free some space first.")
+	errClosed    = fault.New(fault.Unproven, "credential_refused", "This connection was cut. Reconnect the mailbox.")
+	errBusy      = fault.New(fault.Unavailable, "mail_connections_exhausted", "Too many mailboxes are open at once. Try again in a minute.")
 )
