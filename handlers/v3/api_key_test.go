@@ -57,7 +57,7 @@ func (s *service) sign(t *testing.T, c call, at time.Time) call {
 	nonce := fmt.Sprintf("nonce-%d-of-%s", s.made, s.id[24:])
 	payload := ""
 	if c.body != "" {
-		payload = `"payload":"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\x01", `\u0001`).Replace(c.body) + `",`
+		payload = `"payload":"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\x01", `\u0001`).Replace(c.body) + `",`
 	}
 	path, _, _ := strings.Cut(c.path, "?")
 	sum := sha256.Sum256([]byte(fmt.Sprintf(`{"method":"%s","nonce":"%s","path":"%s",%s"timestamp":%d}`, strings.ToLower(c.method), nonce, path, payload, at.Unix())))

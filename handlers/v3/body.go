@@ -20,6 +20,7 @@ import (
 
 var (
 	errPayload     = fault.New(fault.Invalid, "payload_malformed", "The body is not a JSON object.")
+	errTwice       = fault.New(fault.Invalid, "payload_malformed", "The body gives one field twice. Nobody can say which is meant.")
 	errContentType = fault.New(fault.Invalid, "payload_malformed", "The body must be JSON: send Content-Type: application/json.")
 	errForm        = fault.New(fault.Invalid, "payload_malformed", "The form cannot be read. Percent-encode what is not a letter or a digit, and give each field once.")
 )
@@ -66,7 +67,53 @@ func parseBody(raw []byte) (*body, error) {
 	if !ok {
 		return nil, errPayload
 	}
+	if name, twice := twiceNamed(raw); twice {
+		return nil, errTwice.At(name)
+	}
 	return &body{fields: fields}, nil
+}
+
+// twiceNamed says whether an object within valid JSON gives a name twice, and which. Readers differ in which of the two counts (RFC 8259 section 4), so that one could check what
+// another does not do.
+func twiceNamed(raw []byte) (string, bool) {
+	type level struct {
+		names map[string]bool // nil: a list
+		value bool            // a name was read, its value comes next
+	}
+	var open []level
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '{':
+			open = append(open, level{names: map[string]bool{}})
+		case '[':
+			open = append(open, level{})
+		case '}', ']':
+			open = open[:len(open)-1]
+		case ':':
+			open[len(open)-1].value = true
+		case ',':
+			open[len(open)-1].value = false
+		case '"':
+			from := i
+			for i++; raw[i] != '"'; i++ {
+				if raw[i] == '\\' {
+					i++
+				}
+			}
+			if len(open) == 0 || open[len(open)-1].names == nil || open[len(open)-1].value {
+				continue
+			}
+			var name string
+			if err := json.Unmarshal(raw[from:i+1], &name); err != nil {
+				continue // the whole is valid, so this is, too
+			}
+			if names := open[len(open)-1].names; names[name] {
+				return name, true
+			}
+			open[len(open)-1].names[name] = true
+		}
+	}
+	return "", false
 }
 
 // formOrBody reads what the token endpoint takes: a JSON object or a form (RFC 6749 section 4.1.3).

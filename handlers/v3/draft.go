@@ -20,7 +20,7 @@ func draftJSON(g models.Grant, m email.Message) map[string]any {
 func (d *Door) draftList(c echo.Context) error {
 	q := queryOf(c)
 	want := email.Query{
-		Limit: q.number("limit", email.DefaultLimit, 1, email.MaxLimit), Cursor: q.text("page_token"), Subject: q.text("subject"), Any: q.list("any_email"), To: q.list("to"),
+		Limit: q.number("limit", email.DefaultLimit, 1, email.MaxLimit), Cursor: q.text("page_token"), Subject: q.text("subject"), Any: q.addresses("any_email"), To: q.list("to"),
 		Cc: q.list("cc"), Bcc: q.list("bcc"), Starred: q.boolean("starred"), ThreadID: q.text("thread_id"), HasAttachment: q.boolean("has_attachment"),
 	}
 	q.is("query_imap") // the server is always asked directly

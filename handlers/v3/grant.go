@@ -98,6 +98,7 @@ func (d *Door) grantList(c echo.Context) error {
 		Since: q.time("since"), Before: q.time("before"),
 		Email: q.text("email"), Status: q.word("grant_status", "", "valid", "invalid"), Address: q.text("ip"), Provider: q.text("provider"),
 	}
+	q.window("since", "before")
 	none := q.text("account_id") != "" || len(q.list("account_ids")) > 0 // ids of version 2, which no grant here has
 	if text := q.text("workspace_id"); text != "" {
 		id, err := models.ParseID[models.TenantID](strings.ToLower(text))

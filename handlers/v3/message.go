@@ -38,11 +38,12 @@ func (d *Door) messageList(c echo.Context) error {
 	q := queryOf(c)
 	want := email.Query{
 		Limit: q.number("limit", email.DefaultLimit, 1, email.MaxLimit), Cursor: q.text("page_token"), Subject: q.text("subject"),
-		Any: q.list("any_email"), From: q.list("from"), To: q.list("to"), Cc: q.list("cc"), Bcc: q.list("bcc"), In: q.repeated("in"),
+		Any: q.addresses("any_email"), From: q.list("from"), To: q.list("to"), Cc: q.list("cc"), Bcc: q.list("bcc"), In: q.repeated("in"),
 		ThreadID: q.text("thread_id"), Unread: q.boolean("unread"), Starred: q.boolean("starred"), HasAttachment: q.boolean("has_attachment"),
 		ReceivedBefore: q.time("received_before"), ReceivedAfter: q.time("received_after"), Native: q.text("search_query_native"), Fields: messageFields(q),
 	}
 	q.is("query_imap") // the server is always asked directly
+	q.window("received_after", "received_before")
 	absentFeatures(q)
 	names := q.list("select")
 	want.NoBody = len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return n == "body" || n == "snippet" })

@@ -255,7 +255,7 @@ func (b *body) objects(name string) []*body {
 func (b *body) people(name string) []email.Address {
 	var out []email.Address
 	for _, p := range b.objects(name) {
-		out = append(out, email.Address{Name: p.text("name"), Email: strings.TrimSpace(p.must("email"))})
+		out = append(out, email.Address{Name: p.text("name"), Email: strings.Trim(p.must("email"), " ")})
 		b.under(name, p)
 	}
 	return out

@@ -118,6 +118,24 @@ func (q *query) repeated(name string) []string {
 	return out
 }
 
+// window refuses a time that is to be both before and after: no message is, and an empty list would look like an empty mailbox.
+func (q *query) window(after, before string) {
+	if from, to := q.time(after), q.time(before); q.err == nil && !from.IsZero() && !to.IsZero() && to.Before(from) {
+		q.wrong(before, "%s is earlier than %s: no message is in between.", before, after)
+	}
+}
+
+// mostAddresses is how many addresses any_email takes (contract, section 7.1).
+const mostAddresses = 25
+
+func (q *query) addresses(name string) []string {
+	all := q.list(name)
+	if len(all) > mostAddresses {
+		q.wrong(name, "%s takes at most %d addresses.", name, mostAddresses)
+	}
+	return all
+}
+
 // lastSecond is as late as a time can be asked for: the end of the year 9999.
 const lastSecond = 253402300799
 

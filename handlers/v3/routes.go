@@ -114,11 +114,25 @@ func (d *Door) routes() []web.Route {
 		)
 	}
 	for i, r := range table {
+		table[i].Handler = readable(r.Handler)
+		r = table[i]
 		if operation := operationOf(r.Method, r.Path); operation != "" {
 			table[i].Handler = d.ledgered(operation, r.Handler)
 		}
 	}
 	return table
+}
+
+// readable refuses a query that cannot be read on every route, also on one that asks for nothing in it.
+func readable(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().URL.RawQuery != "" {
+			if q := queryOf(c); q.err != nil {
+				return q.err
+			}
+		}
+		return next(c)
+	}
 }
 
 // root answers clients that look whether there is anybody.

@@ -50,7 +50,7 @@ var calls = []struct {
 	{methods: "GET DELETE", path: "/v3/grants/:grant/messages/schedules/:schedule"},
 	{methods: "POST", path: "/v3/grants/:grant/messages/smart-compose", absent: true, difference: "no mail is given to a language model"},
 	{methods: "POST", path: "/v3/grants/:grant/messages/:message/smart-compose", absent: true, difference: "as above"},
-	{methods: "GET", path: "/v3/grants/:grant/threads", difference: "built here where the provider has none"},
+	{methods: "GET", path: "/v3/grants/:grant/threads", difference: "built here where the provider has none; no `earliest_message_date`"},
 	{methods: "GET PUT DELETE", path: "/v3/grants/:grant/threads/:thread"},
 	{methods: "GET POST", path: "/v3/grants/:grant/folders"},
 	{methods: "GET PUT DELETE", path: "/v3/grants/:grant/folders/:folder"},

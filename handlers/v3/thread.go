@@ -37,7 +37,7 @@ func (d *Door) threadList(c echo.Context) error {
 	q := queryOf(c)
 	want := email.ThreadQuery{
 		Limit: q.number("limit", email.DefaultThreads, 1, email.MaxThreads), Cursor: q.text("page_token"), Subject: q.text("subject"),
-		Any: q.list("any_email"), From: q.list("from"), To: q.list("to"), Cc: q.list("cc"), Bcc: q.list("bcc"), In: q.repeated("in"),
+		Any: q.addresses("any_email"), From: q.list("from"), To: q.list("to"), Cc: q.list("cc"), Bcc: q.list("bcc"), In: q.repeated("in"),
 		Unread: q.boolean("unread"), Starred: q.boolean("starred"), HasAttachment: q.boolean("has_attachment"),
 		LatestBefore: q.time("latest_message_before"), LatestAfter: q.time("latest_message_after"), Native: q.text("search_query_native"),
 	}
@@ -45,6 +45,7 @@ func (d *Door) threadList(c echo.Context) error {
 	if q.text("earliest_message_date") != "" {
 		q.wrong("earliest_message_date", "Threads are not filtered by their first message here. Use latest_message_after or latest_message_before.")
 	}
+	q.window("latest_message_after", "latest_message_before")
 	absentFeatures(q)
 	names := q.list("select")
 	want.NoBody = len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return n == latest || n == latest+".body" })

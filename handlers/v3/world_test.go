@@ -45,6 +45,7 @@ type world struct {
 	t       *testing.T
 	server  *httptest.Server
 	log     *bytes.Buffer
+	lines   *locked                     // what writes it
 	dovecot *providertest.DovecotServer // nil unless asked for
 	nylas   *providertest.NylasServer   // the same
 	app     models.Application
@@ -102,7 +103,8 @@ func newWorld(t *testing.T, options ...option) *world {
 	if w.nylas != nil {
 		connectors = append(connectors, nylas.New(nylas.Config{Guard: guard, APIURL: w.nylas.URL}))
 	}
-	log := slog.New(slog.NewTextHandler(&locked{w: w.log}, nil))
+	w.lines = &locked{w: w.log}
+	log := slog.New(slog.NewTextHandler(w.lines, nil))
 	base := &url.URL{Scheme: "http", Host: "127.0.0.1:8400"}
 	w.dsn = storetest.Fresh(t)
 	w.Engine, err = engine.New(ctx, engine.Config{DSN: w.dsn, Installation: engine.Installation{ID: "test", Region: "eu", Secret: storetest.Secret}, KEK: kek,
@@ -133,6 +135,13 @@ func (l *locked) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.Write(p)
+}
+
+// logged is what stands in the log by now.
+func (w *world) logged() string {
+	w.lines.mu.Lock()
+	defer w.lines.mu.Unlock()
+	return w.log.String()
 }
 
 func (w *world) seed() {
