@@ -1051,6 +1051,8 @@ CREATE TABLE public.issued_tokens (
     scopes text[] DEFAULT '{}'::text[] NOT NULL,
     created_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone,
+    permissions text[] DEFAULT '{}'::text[] NOT NULL,
+    addresses text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT issued_tokens_hash_check CHECK ((length(hash) = 32)),
     CONSTRAINT issued_tokens_kind_check CHECK ((kind = ANY (ARRAY['access'::text, 'refresh'::text])))
 );
