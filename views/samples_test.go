@@ -215,5 +215,5 @@ type sample struct {
 }
 
 func samples() []sample {
-	return slices.Concat(portalSamples(), setupSamples(), securitySamples(), hostedSamples(), verificationSamples(), referenceSamples())
+	return slices.Concat(portalSamples(), setupSamples(), securitySamples(), hostedSamples(), verificationSamples(), referenceSamples(), batchSamples())
 }

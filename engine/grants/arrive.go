@@ -354,4 +354,5 @@ func (w *expireWorker) Work(ctx context.Context, job *river.Job[ExpirePending]) 
 func (s *Service) Workers(w *river.Workers) {
 	river.AddWorker(w, &severWorker{s: s})
 	river.AddWorker(w, &expireWorker{s: s})
+	river.AddWorker(w, &batchWorker{s: s})
 }

@@ -29,7 +29,8 @@ type Ending struct {
 	Reason string
 	Reach  models.Reach // empty: everywhere
 
-	offboarding *models.OffboardingID // whose door is closed; nil: cut one by one
+	offboarding *models.OffboardingID // whose door is closed; nil: not with its tenant
+	batch       *models.BatchID       // that it is cut with; nil: by itself
 }
 
 // Revoke cuts access now: in one transaction every token of ours dies, the API refuses the grant, and the credential leaves the grant for the
@@ -79,7 +80,7 @@ func (s *Service) cutLocked(ctx context.Context, tx *store.Tx, actor models.Acto
 	if err != nil {
 		return v, err
 	}
-	return v, s.end(ctx, tx, actor, g, act, e.Reason, v.CutAt)
+	return v, s.end(ctx, tx, actor, g, act, e, v.CutAt)
 }
 
 // sever hands the credential over and enqueues the work at the provider. Where nobody is to be told, the credential is destroyed and the receipt written at once. A grant
@@ -126,7 +127,7 @@ func (s *Service) sever(ctx context.Context, tx *store.Tx, actor models.Actor, g
 }
 
 // end makes the grant dead for us and records it.
-func (s *Service) end(ctx context.Context, tx *store.Tx, actor models.Actor, g models.Grant, act, reason string, at time.Time) error {
+func (s *Service) end(ctx context.Context, tx *store.Tx, actor models.Actor, g models.Grant, act string, e Ending, at time.Time) error {
 	if _, err := tx.RevokeTokenFamiliesOfGrant(g.TenantID, g.ID, at, "grant_"+act); err != nil {
 		return err
 	}
@@ -137,7 +138,10 @@ func (s *Service) end(ctx context.Context, tx *store.Tx, actor models.Actor, g m
 		return err
 	}
 	entry := objectOf(g)
-	entry.Action, entry.Detail = "grant."+act, map[string]string{"provider": g.Provider, "reason": reason}
+	entry.Action, entry.Detail = "grant."+act, map[string]string{"provider": g.Provider, "reason": e.Reason}
+	if e.batch != nil {
+		entry.Detail["batch"] = e.batch.String()
+	}
 	if err := s.audit.Append(ctx, tx, actor, entry); err != nil {
 		return err
 	}

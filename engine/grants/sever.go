@@ -174,7 +174,7 @@ func (s *Service) tryLater(ctx context.Context, v models.Severance, cause error)
 	return river.JobSnooze(pause)
 }
 
-// Requeue finds severances whose job was lost with the process that had it, and enqueues another. It is safe to run in every process: of two jobs one asks the provider.
+// Requeue finds severances and batches whose job was lost with the process that had it, and enqueues another. It is safe to run in every process: of two jobs one asks the provider, or cuts.
 func (s *Service) Requeue(ctx context.Context) (int, error) {
 	n := 0
 	err := s.store.OnPlatform(ctx, "find severances without a job", func(tx *store.Tx) error {
@@ -184,8 +184,11 @@ func (s *Service) Requeue(ctx context.Context) (int, error) {
 				return err
 			}
 		}
+		if err != nil {
+			return err
+		}
 		n = len(lost)
-		return err
+		return s.requeueBatches(ctx, tx)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("requeue severances: %w", err)

@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/riverqueue/river"
-
 	"github.com/postern-mail/postern/engine/fault"
+	"github.com/postern-mail/postern/engine/outbox"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
 )
@@ -174,10 +173,8 @@ func (s *Service) close(ctx context.Context, tx *store.Tx, o models.Offboarding,
 	if err := s.Audit.Append(ctx, tx, models.System("offboarding"), object(o, plan.Name, "offboarding.start", map[string]string{"grants": fmt.Sprint(live), "approved_by": o.ApprovedBy})); err != nil {
 		return err
 	}
-	return s.Outbox.Job(ctx, tx, Offboard{Tenant: o.TenantID, Offboarding: o.ID}, jobOptions())
+	return s.Outbox.Job(ctx, tx, Offboard{Tenant: o.TenantID, Offboarding: o.ID}, outbox.LongWork())
 }
-
-func jobOptions() *river.InsertOpts { return &river.InsertOpts{MaxAttempts: 1000} }
 
 // Withdraw calls an offboarding off before its door is closed.
 func (s *Service) Withdraw(ctx context.Context, actor models.Actor, id models.OffboardingID) error {
@@ -211,7 +208,7 @@ func (s *Service) StopWaiting(ctx context.Context, actor models.Actor, id models
 		} else if err != nil {
 			return err
 		}
-		if err := s.Outbox.Job(ctx, tx, Offboard{Tenant: o.TenantID, Offboarding: o.ID}, jobOptions()); err != nil {
+		if err := s.Outbox.Job(ctx, tx, Offboard{Tenant: o.TenantID, Offboarding: o.ID}, outbox.LongWork()); err != nil {
 			return err
 		}
 		return s.Audit.Append(ctx, tx, actor, object(o.Offboarding, o.Plan.Name, "offboarding.stop_waiting", map[string]string{"unconfirmed": fmt.Sprint(o.Open)}))

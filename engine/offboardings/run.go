@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/postern-mail/postern/engine/fault"
+	"github.com/postern-mail/postern/engine/outbox"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
 )
@@ -41,11 +42,8 @@ type Offboard struct {
 func (Offboard) Kind() string { return "offboard" }
 
 const (
-	turn     = 30 * time.Second // how long one job works before it lets others have the worker
-	pause    = time.Second      // between two looks at providers that are waited for
-	lost     = 15 * time.Second // nobody was at it for so long: its process is gone
-	chunk    = 200              // grants cut between two notes of progress
-	atOnce   = 8                // transactions at the same time
+	pause    = time.Second // between two looks at providers that are waited for
+	chunk    = 200         // grants cut between two notes of progress
 	tickEach = 5 * time.Second
 )
 
@@ -56,40 +54,18 @@ type worker struct {
 
 // Work goes on for a while. It is safe to run twice, and in two processes at once: every step is guarded by the rows it ends.
 func (w *worker) Work(ctx context.Context, job *river.Job[Offboard]) error {
-	for began := w.s.now(); w.s.now().Sub(began) < turn; {
-		more, wait, err := w.s.Step(ctx, job.Args.Tenant, job.Args.Offboarding)
-		switch {
-		case err != nil:
-			return err
-		case !more:
-			return nil
-		case wait > 0:
-			return river.JobSnooze(wait)
-		}
-	}
-	return river.JobSnooze(0)
+	return outbox.Turn(w.s.now, func() (bool, time.Duration, error) { return w.s.Step(ctx, job.Args.Tenant, job.Args.Offboarding) })
 }
 
 // Timeout bounds one turn.
-func (*worker) Timeout(*river.Job[Offboard]) time.Duration { return 2 * turn }
+func (*worker) Timeout(*river.Job[Offboard]) time.Duration { return outbox.TurnMost }
 
 // Workers registers the jobs of this package.
 func (s *Service) Workers(w *river.Workers) { river.AddWorker(w, &worker{s: s}) }
 
 // Tick begins what is due and finds what was lost with its process, until ctx ends. Every process runs it.
 func (s *Service) Tick(ctx context.Context) {
-	tick := time.NewTicker(tickEach)
-	defer tick.Stop()
-	for {
-		if err := s.TickOnce(ctx); err != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "offboardings could not be looked after", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	outbox.Watch(ctx, s.Log, "offboardings", tickEach, s.TickOnce)
 }
 
 // TickOnce looks once.
@@ -97,7 +73,7 @@ func (s *Service) TickOnce(ctx context.Context) error {
 	now := s.now()
 	var due []models.Offboarding
 	err := s.Store.OnPlatform(ctx, "find offboardings that are due", func(tx *store.Tx) (err error) {
-		due, err = tx.DueOffboardings(now, now.Add(-lost))
+		due, err = tx.DueOffboardings(now, now.Add(-outbox.Lost))
 		return err
 	})
 	if err != nil {
@@ -114,7 +90,7 @@ func (s *Service) TickOnce(ctx context.Context) error {
 			if err := tx.BeatOffboarding(o.TenantID, o.ID, now); err != nil {
 				return err
 			}
-			return s.Outbox.Job(ctx, tx, Offboard{Tenant: o.TenantID, Offboarding: o.ID}, jobOptions())
+			return s.Outbox.Job(ctx, tx, Offboard{Tenant: o.TenantID, Offboarding: o.ID}, outbox.LongWork())
 		})
 		if err != nil {
 			return fmt.Errorf("go on with an offboarding: %w", err)
@@ -230,7 +206,7 @@ func (s *Service) cutGrants(ctx context.Context, o models.Offboarding, p progres
 		return 0, err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
+	group.SetLimit(outbox.AtOnce)
 	actor := models.System("offboarding")
 	for _, id := range left {
 		group.Go(func() error { return s.Grants.CutFor(ctx, actor, o, id) })

@@ -159,6 +159,9 @@ func objectURL(actor models.Actor, e models.AuditEntry) string {
 			return k.path + e.ObjectID
 		}
 	}
+	if e.ObjectKind == "batch" && actor.May(models.ReadReceipts) {
+		return "/batches/" + e.ObjectID
+	}
 	if e.Action == "grant.delete" && actor.May(models.ReadReceipts) {
 		return "/grants/" + e.ObjectID + "/receipt"
 	}

@@ -65,13 +65,18 @@ func (p *Portal) grantList(c echo.Context) error {
 		total = counted(found.Total)
 	}
 	view := pages.GrantListView{Filters: l.view("Search mailboxes", filters...), Pages: l.pages(len(found.Grants), found.Next, total), Filtered: l.filtered(),
-		Export: ui.ExportView{CSV: l.export("/grants/export.csv"), JSON: l.export("/grants/export.json")}, OneTenant: !actor.Tenant.IsZero()}
+		Export: ui.ExportView{CSV: l.export("/grants/export.csv"), JSON: l.export("/grants/export.json")}, OneTenant: !actor.Tenant.IsZero(),
+		Pick: p.pick(actor, l, total, found.Next != "" || f.Cursor != ""), BatchURL: batchesURL(actor)}
 	if actor.May(models.WriteGrants) && actor.Platform() {
 		view.EmptyURL = "/links/new"
 		page.Action = layout.Action{Label: "Make a connect link", URL: "/links/new", Icon: "plus"}
 	}
 	for _, g := range found.Grants {
-		view.Rows = append(view.Rows, p.grantRow(actor, g, names[g.TenantID]))
+		row := p.grantRow(actor, g, names[g.TenantID])
+		if view.Pick.RevokeURL != "" || view.Pick.DeleteURL != "" {
+			row.ID = g.ID.String()
+		}
+		view.Rows = append(view.Rows, row)
 	}
 	return web.Render(c, http.StatusOK, pages.GrantList(page, view))
 }

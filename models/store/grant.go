@@ -11,6 +11,7 @@ import (
 // GrantQuery says which grants to list. Empty fields do not narrow.
 type GrantQuery struct {
 	ID          models.GrantID
+	IDs         []models.GrantID
 	Application models.ApplicationID
 	Tenant      models.TenantID
 	Provider    string
@@ -93,6 +94,9 @@ func narrowGrants(query *gorm.DB, q GrantQuery) *gorm.DB {
 	}
 	if !q.ID.IsZero() {
 		query = query.Where("id = ?", q.ID)
+	}
+	if len(q.IDs) > 0 {
+		query = query.Where("id IN ?", q.IDs)
 	}
 	if q.Search != "" {
 		if id, err := models.ParseID[models.GrantID](q.Search); err == nil {

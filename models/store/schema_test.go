@@ -20,7 +20,7 @@ import (
 var rows = []interface{ TableName() string }{
 	models.Tenant{}, models.Application{}, models.CallbackURI{}, models.Connector{}, models.APIKey{}, models.ServiceAccount{}, models.ServiceNonce{}, models.Member{}, models.Membership{}, models.Passkey{}, models.Session{},
 	models.Invite{}, models.ConnectLink{}, models.ConnectFlow{}, models.Grant{}, models.TokenFamily{}, models.IssuedToken{}, models.Severance{}, models.Receipt{}, models.Webhook{},
-	models.WebhookSecret{}, models.Event{}, models.Delivery{}, models.Attempt{}, models.InboundEndpoint{}, models.Verification{}, models.AuditEntry{}, models.CapabilityUse{}, models.InboundSecret{}, models.RefusalCount{}, models.WebhookHealth{}, models.Checkpoint{}, store.DataKey{}, store.Sealed{}, models.KeyRotation{}, models.KeyCount{}, models.GuestPass{}, models.GuestView{}, models.EgressHost{}, models.EvidencePack{}, models.EvidenceDocument{},
+	models.WebhookSecret{}, models.Event{}, models.Delivery{}, models.Attempt{}, models.InboundEndpoint{}, models.Verification{}, models.AuditEntry{}, models.CapabilityUse{}, models.InboundSecret{}, models.RefusalCount{}, models.WebhookHealth{}, models.Checkpoint{}, store.DataKey{}, store.Sealed{}, models.KeyRotation{}, models.KeyCount{}, models.GuestPass{}, models.GuestView{}, models.EgressHost{}, models.EvidencePack{}, models.EvidenceDocument{}, models.Batch{}, models.BatchItem{},
 }
 
 func columnsOfModels() map[string][]string {

@@ -100,6 +100,19 @@ for (const live of document.querySelectorAll("[data-live]")) {
   });
 }
 
+// A list whose rows can be chosen says how many are. Without this its buttons work all the same.
+for (const form of document.querySelectorAll("form[data-pick]")) {
+  const count = form.querySelector("[data-pick-count]");
+  const all = form.querySelector("[data-pick-all]");
+  const say = () => {
+    const n = form.querySelectorAll("input[name=grant]:checked").length;
+    count.hidden = n === 0 || Boolean(all?.checked);
+    count.textContent = n + " chosen";
+  };
+  form.addEventListener("change", say);
+  window.addEventListener("pageshow", say);
+}
+
 // Print: the button is hidden until it can work.
 for (const button of document.querySelectorAll("button[data-print]")) {
   button.hidden = false;

@@ -54,6 +54,11 @@ var states = map[string]stateLook{
 	"stale":     {"Plan no longer holds", warn, "warn"},
 	"matches":   {"Totals match the plan", good, "good"},
 	"differs":   {"Totals differ from the plan", bad, "bad"},
+	// mailboxes that are ended together
+	"cut":         {"Cut", good, "good"},
+	"already":     {"Revoked before", ended, "ended"},
+	"gone":        {"Deleted before", ended, "off"},
+	"with_tenant": {"Ends with its organisation", wait, "wait"},
 	// webhooks, deliveries, attempts
 	"active":    {"Active", good, "good"},
 	"paused":    {"Paused", plain, "off"},
