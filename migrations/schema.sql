@@ -536,6 +536,52 @@ ALTER TABLE public.audit_pending ALTER COLUMN place ADD GENERATED ALWAYS AS IDEN
 
 
 --
+-- Name: batch_items; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.batch_items (
+    tenant_id uuid NOT NULL,
+    batch_id uuid NOT NULL,
+    grant_id uuid NOT NULL,
+    place integer NOT NULL,
+    email text NOT NULL,
+    provider text NOT NULL,
+    outcome text DEFAULT ''::text NOT NULL,
+    severance_id uuid,
+    attempts integer DEFAULT 0 NOT NULL,
+    done_at timestamp with time zone,
+    CONSTRAINT batch_items_check CHECK (((outcome = ''::text) = (done_at IS NULL))),
+    CONSTRAINT batch_items_outcome_check CHECK ((outcome = ANY (ARRAY[''::text, 'cut'::text, 'already'::text, 'gone'::text, 'offboarding'::text])))
+);
+
+ALTER TABLE ONLY public.batch_items FORCE ROW LEVEL SECURITY;
+
+
+--
+-- Name: batches; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.batches (
+    id uuid NOT NULL,
+    tenant_id uuid,
+    act text NOT NULL,
+    reach text NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    requested_by text NOT NULL,
+    requested_by_id text NOT NULL,
+    requested_at timestamp with time zone NOT NULL,
+    total integer NOT NULL,
+    beat_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT batches_act_check CHECK ((act = ANY (ARRAY['revoke'::text, 'delete'::text]))),
+    CONSTRAINT batches_reach_check CHECK ((reach = ANY (ARRAY['everywhere'::text, 'here'::text]))),
+    CONSTRAINT batches_total_check CHECK ((total > 0))
+);
+
+ALTER TABLE ONLY public.batches FORCE ROW LEVEL SECURITY;
+
+
+--
 -- Name: callback_uris; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1777,6 +1823,22 @@ ALTER TABLE ONLY public.audit_pending
 
 
 --
+-- Name: batch_items batch_items_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.batch_items
+    ADD CONSTRAINT batch_items_pkey PRIMARY KEY (tenant_id, batch_id, grant_id);
+
+
+--
+-- Name: batches batches_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: callback_uris callback_uris_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2411,6 +2473,41 @@ CREATE INDEX audit_of_object ON public.audit_entries USING btree (object_kind, o
 --
 
 CREATE INDEX audit_of_tenant ON public.audit_entries USING btree (tenant_id, at DESC, id DESC);
+
+
+--
+-- Name: batch_items_in_order; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX batch_items_in_order ON public.batch_items USING btree (batch_id, place);
+
+
+--
+-- Name: batch_items_left; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX batch_items_left ON public.batch_items USING btree (batch_id, attempts, place) WHERE (outcome = ''::text);
+
+
+--
+-- Name: batches_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX batches_by_time ON public.batches USING btree (requested_at DESC, id DESC);
+
+
+--
+-- Name: batches_of_tenant; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX batches_of_tenant ON public.batches USING btree (tenant_id, requested_at DESC, id DESC) WHERE (tenant_id IS NOT NULL);
+
+
+--
+-- Name: batches_open; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX batches_open ON public.batches USING btree (beat_at) WHERE (ended_at IS NULL);
 
 
 --
@@ -3306,6 +3403,38 @@ ALTER TABLE ONLY public.applications
 
 
 --
+-- Name: batch_items batch_items_batch_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.batch_items
+    ADD CONSTRAINT batch_items_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES public.batches(id);
+
+
+--
+-- Name: batch_items batch_items_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.batch_items
+    ADD CONSTRAINT batch_items_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
+-- Name: batch_items batch_items_tenant_id_severance_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.batch_items
+    ADD CONSTRAINT batch_items_tenant_id_severance_id_fkey FOREIGN KEY (tenant_id, severance_id) REFERENCES public.severances(tenant_id, id);
+
+
+--
+-- Name: batches batches_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+
+--
 -- Name: callback_uris callback_uris_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -3773,6 +3902,18 @@ ALTER TABLE public.attempts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.audit_entries ENABLE ROW LEVEL SECURITY;
 
 --
+-- Name: batch_items; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.batch_items ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: batches; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.batches ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: callback_uris; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -3987,6 +4128,20 @@ CREATE POLICY platform ON public.attempts TO postern_platform USING (true) WITH 
 --
 
 CREATE POLICY platform ON public.audit_entries TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: batch_items platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.batch_items TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: batches platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.batches TO postern_platform USING (true) WITH CHECK (true);
 
 
 --
@@ -4308,6 +4463,20 @@ ALTER TABLE public.service_nonces ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.severances ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: batch_items tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.batch_items TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
+-- Name: batches tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.batches TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
 
 --
 -- Name: capability_uses tenant; Type: POLICY; Schema: public; Owner: -
@@ -4803,6 +4972,22 @@ GRANT SELECT ON TABLE public.audit_leaves TO postern_eraser;
 --
 
 GRANT SELECT,DELETE ON TABLE public.audit_pending TO postern_platform;
+
+
+--
+-- Name: TABLE batch_items; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.batch_items TO postern_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.batch_items TO postern_platform;
+
+
+--
+-- Name: TABLE batches; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.batches TO postern_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.batches TO postern_platform;
 
 
 --
