@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/postern-mail/postern/engine/audit"
+	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/grants"
 	"github.com/postern-mail/postern/engine/ledger"
 	"github.com/postern-mail/postern/engine/provider"
@@ -31,6 +32,9 @@ func (p *Portal) grant(c echo.Context) (models.Grant, error) {
 func (p *Portal) grantShow(c echo.Context) error {
 	ctx, actor := c.Request().Context(), web.Actor(c)
 	g, err := p.grant(c)
+	if fault.KindOf(err) == fault.NotFound && actor.May(models.ReadReceipts) {
+		return p.receiptOfGrant(c) // deleted: what remains of it is its receipt
+	}
 	if err != nil {
 		return err
 	}
