@@ -44,6 +44,7 @@ fi
 if [ "$purpose" = test ]; then
 	have_dovecot || wanted+=(dovecot)
 	have_chromium || wanted+=(chromium)
+	command -v python3 >/dev/null || wanted+=(python3) # the reference's snippet for Python is run
 fi
 
 # named WORDS...: the package names of this system for our words.

@@ -17,7 +17,7 @@ func referenceSamples() []sample {
 	root := pages.RefOperation{ID: "get-v3", Method: "GET", Path: "/v3", Summary: "Is anybody there", Open: true, Curl: "curl \"https://postern.acme.example/v3\""}
 	remove := pages.RefOperation{ID: "delete-x", Method: "DELETE", Path: "/v3/grants/{grant}/messages/{message}", Summary: "Delete a message", Permission: "messages.write"}
 	messages := pages.RefGroup{ID: "messages", Title: "Messages", Lede: "Nothing of it is kept here.", URL: "/reference/messages", Operations: []pages.RefOperation{list, send, remove}}
-	view := pages.ReferenceView{Base: "https://postern.acme.example", Groups: []pages.RefGroup{messages, {ID: "service", Title: "Service", URL: "/reference/service", Operations: []pages.RefOperation{root}}}, MayMakeKeys: true,
+	view := pages.ReferenceView{Base: "https://postern.acme.example", Groups: []pages.RefGroup{messages, {ID: "service", Title: "Service", URL: "/reference/service", Operations: []pages.RefOperation{root}, Snippets: []pages.RefSnippet{{Language: "Node.js", Text: "// " + hostile + "\nexport function open(body, headers, ...secrets) {\n  return null; // a line that is longer than what fits beside its explanation, so that it has to be moved within its box\n}"}, {Language: "Python", Text: "def open_event(body, headers, *secrets):\n    return None"}}}}, MayMakeKeys: true,
 		Errors: []pages.RefError{{Status: "400", Type: "api.invalid_request_error", Meaning: "A parameter or field cannot be taken."}, {Status: "500, 503", Type: "api.internal_error", Meaning: "Our fault."}}}
 	crumb := layout.Crumb{Label: "API reference", URL: "/reference"}
 	return []sample{

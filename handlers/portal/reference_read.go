@@ -52,6 +52,11 @@ func referenceOf(document []byte, base string) ([]pages.RefGroup, error) {
 			}
 		})
 	})
+	for i, g := range groups {
+		if g.ID == "webhooks" {
+			groups[i].Snippets = snippets()
+		}
+	}
 	return slices.DeleteFunc(groups, func(g pages.RefGroup) bool { return len(g.Operations) == 0 }), nil
 }
 
