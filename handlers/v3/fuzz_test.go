@@ -155,7 +155,7 @@ func FuzzForm(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer spool.Close() //nolint:errcheck // a test's
+		defer spool.Close()
 		sending, err := formSending(c, spool)
 		if err != nil {
 			if _, known := fault.As(err); !known {

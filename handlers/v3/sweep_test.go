@@ -162,7 +162,6 @@ func TestBadInputOnEveryRoute(t *testing.T) {
 // The lists are told what they are asked, one filter at a time.
 func TestBadFiltersOnEveryList(t *testing.T) {
 	s := sweep(t)
-	before := s.state()
 	foreign := s.get(s.m.path("/messages?limit=1&in=INBOX&select=id")).text1("next_cursor")
 	addresses := strings.Repeat("a%40example.com,", 26)
 	lists := map[string][]string{
@@ -186,7 +185,7 @@ func TestBadFiltersOnEveryList(t *testing.T) {
 	}
 	// A cursor is good for the list and the filters that it came from.
 	s.deliver(s.m, "another", "Content-Type: text/plain\r\n\r\nHere.\r\n")
-	before = s.state()
+	before := s.state()
 	cursor := s.get(s.m.path("/messages?limit=1&select=id")).text1("next_cursor")
 	if cursor == "" || foreign != "" {
 		t.Fatalf("cursors: %q, %q", cursor, foreign)
