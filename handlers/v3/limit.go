@@ -13,7 +13,7 @@ import (
 type Limits struct {
 	Application float64 // requests a second to an application's own endpoints; 50
 	Grant       float64 // requests a second to the mailbox of one grant; 200
-	Key         float64 // requests a second with one API key, access token or service account, whatever they ask for; 500
+	Key         float64 // requests a second with one API key, access token or service account, whatever it asks for; 2000
 	Detect      float64 // provider detections a minute for an application; 20
 	Address     float64 // requests a second from one address without a credential, or with a wrong one; 50
 }
@@ -22,7 +22,7 @@ func (l Limits) orDefaults() Limits {
 	for _, f := range []struct {
 		field *float64
 		value float64
-	}{{&l.Application, 50}, {&l.Grant, 200}, {&l.Key, 500}, {&l.Detect, 20}, {&l.Address, 50}} {
+	}{{&l.Application, 50}, {&l.Grant, 200}, {&l.Key, 2000}, {&l.Detect, 20}, {&l.Address, 50}} {
 		if *f.field == 0 {
 			*f.field = f.value
 		}
