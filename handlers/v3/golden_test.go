@@ -163,6 +163,12 @@ func TestWebhookTranscript(t *testing.T) {
 	tr.call(call{method: "POST", path: path + "/verifications", body: `{"verdict":"refused","reason":"wrong_secret","size":120,"address":"192.0.2.9"}`})
 	tr.call(call{method: "POST", path: path + "/verifications", body: `{"verdict":"perhaps"}`})
 	tr.call(call{method: "POST", path: path + "/verifications", body: `{"verdict":"accepted","event_id":"never-sent"}`})
+	tr.call(call{method: "POST", path: path + "/replays", body: `{"which":"failed","since":1700000000}`})
+	tr.call(call{method: "POST", path: path + "/replays", body: `{"which":"failed","since":1700000000}`})
+	tr.call(call{method: "POST", path: path + "/replays", body: `{"which":"some","since":1700000000}`})
+	tr.call(call{method: "POST", path: path + "/replays", body: `{"which":"never_attempted"}`})
+	tr.call(call{method: "POST", path: path + "/replays", body: `{"since":1700000000}`})
+	tr.call(call{method: "GET", path: path + "/replays"})
 	tr.call(call{method: "GET", path: "/v3/webhooks/ip-addresses"})
 	tr.call(call{method: "POST", path: "/v3/webhooks/mock-payload", body: `{"trigger_type":"grant.created"}`})
 	tr.call(call{method: "POST", path: "/v3/webhooks/mock-payload", body: `{"trigger_type":"no.such"}`})
@@ -202,6 +208,7 @@ func TestWebhooksOfAnotherApplicationAreNotThere(t *testing.T) {
 	random := models.NewID[models.WebhookID](w.clock()).String()
 	for _, c := range []call{{method: "GET", path: "/v3/webhooks/ID"}, {method: "PUT", path: "/v3/webhooks/ID", body: `{"description":"x"}`}, {method: "DELETE", path: "/v3/webhooks/ID"},
 		{method: "POST", path: "/v3/webhooks/rotate-secret/ID"}, {method: "PUT", path: "/v3/webhooks/ID/rotate-secret"},
+		{method: "POST", path: "/v3/webhooks/ID/replays", body: `{"which":"failed","since":1700000000}`}, {method: "GET", path: "/v3/webhooks/ID/replays"},
 		{method: "POST", path: "/v3/webhooks/ID/verifications", body: `{"verdict":"refused","reason":"wrong_secret"}`}} {
 		pattern := c.path
 		c.path = strings.Replace(pattern, "ID", id, 1)

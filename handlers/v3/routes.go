@@ -97,6 +97,8 @@ func (d *Door) routes() []web.Route {
 		{Method: post, Path: "/v3/webhooks/rotate-secret/:webhook", Permission: models.WriteWebhooks, Handler: k(d.webhookRotate)},
 		{Method: put, Path: "/v3/webhooks/:webhook/rotate-secret", Permission: models.WriteWebhooks, Handler: k(d.webhookRotate)},
 		{Method: post, Path: "/v3/webhooks/:webhook/verifications", Permission: models.WriteWebhooks, Handler: k(d.webhookReport)},
+		{Method: post, Path: "/v3/webhooks/:webhook/replays", Permission: models.WriteWebhooks, Handler: k(d.webhookReplay)},
+		{Method: get, Path: "/v3/webhooks/:webhook/replays", Permission: models.ReadWebhooks, Handler: k(d.webhookReplays)},
 		{Method: get, Path: "/v3/webhooks/:webhook/public-key", Permission: web.Public, Handler: d.open(d.webhookPublicKey)}, // receivers have no key
 		{Method: get, Path: "/v3/webhooks/:webhook", Permission: models.ReadWebhooks, Handler: k(d.webhookShow)},
 		{Method: put, Path: "/v3/webhooks/:webhook", Permission: models.WriteWebhooks, Handler: k(d.webhookUpdate)},

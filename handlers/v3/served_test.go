@@ -83,6 +83,8 @@ var beside = map[string]string{
 	"GET /v3/":             "the same; `nylas doctor` asks for it",
 	"GET /v3/openapi.yaml": "this API's document",
 	"POST /v3/webhooks/:webhook/verifications": "a receiver reports what it found",
+	"POST /v3/webhooks/:webhook/replays":       "sends again all that was given up since a time",
+	"GET /v3/webhooks/:webhook/replays":        "the latest replays, and how far each is",
 	"GET /v3/webhooks/:webhook/public-key":     "for receivers that check Standard Webhooks' asymmetric signatures",
 }
 
