@@ -9,12 +9,17 @@ import (
 // conveyor joins equal work of callers that come at the same time. While one load is under way, everybody who comes waits for the next
 // one, which begins after they came: they see nothing older than their own call, and however many there are, the work takes one connection
 // to the database. That is what keeps a flood of forged calls from starving the genuine ones.
+//
+// Loads begin pace apart at least. Under load that makes them large: what a transaction costs beside its rows is shared by all that came meanwhile, where loads one behind
+// the other would keep a processor busy with little in each. A call that comes to an idle conveyor waits for nothing.
 type conveyor[K comparable, V any] struct {
 	work func(ctx context.Context, asked map[K]int) (map[K]V, error) // asked: each key with how many asked for it
+	pace time.Duration
 
 	mu      sync.Mutex
 	next    *load[K, V]
 	running bool
+	gate    <-chan time.Time // opens pace after the last load began; only run touches it. nil: it was open already
 }
 
 type load[K comparable, V any] struct {
@@ -56,6 +61,10 @@ func (c *conveyor[K, V]) ask(ctx context.Context, key K) (V, bool, error) {
 // run takes loads until there is none.
 func (c *conveyor[K, V]) run(ctx context.Context) {
 	for {
+		if c.gate != nil {
+			<-c.gate
+			c.gate = nil
+		}
 		c.mu.Lock()
 		l := c.next
 		c.next = nil
@@ -63,6 +72,7 @@ func (c *conveyor[K, V]) run(ctx context.Context) {
 			c.mu.Unlock()
 			return
 		}
+		c.gate = time.After(c.pace)
 		c.mu.Unlock()
 		c.carry(ctx, l)
 	}

@@ -57,9 +57,9 @@ func New(c Config) *Service {
 		address = GoogleKeys
 	}
 	s.googleKeys = &keySet{address: address, guard: c.Guard, now: s.now}
-	s.lookups = &conveyor[models.EndpointID, source]{work: s.lookup}
-	s.refusals = &conveyor[refusal, struct{}]{work: s.count}
-	s.notes = &conveyor[*noting, models.Verification]{work: s.write}
+	s.lookups = &conveyor[models.EndpointID, source]{work: s.lookup, pace: lookupPace}
+	s.refusals = &conveyor[refusal, struct{}]{work: s.count, pace: notePace}
+	s.notes = &conveyor[*noting, models.Verification]{work: s.write, pace: notePace}
 	return s
 }
 
@@ -73,6 +73,9 @@ const (
 	countsFor    = keptDays * 24 * time.Hour
 	daysAhead    = 14 // made before they come, so that a night without workers changes nothing
 	pruneBatch   = 5000
+	// How far apart reads of endpoints, and commits, begin at least. A call under load waits for half of each, on average, and a sender allows seconds.
+	lookupPace = 10 * time.Millisecond
+	notePace   = 5 * time.Millisecond
 )
 
 // prune is the job that forgets old events and signatures.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/postern-mail/postern/engine/sealed"
 	"github.com/postern-mail/postern/engine/secret"
@@ -86,33 +87,41 @@ func (s *Service) lookup(ctx context.Context, asked map[models.EndpointID]int) (
 	return found, s.open(ctx, found, closed)
 }
 
-// open takes the secrets out of the vault: those that count, and the latest that ended. One whose sealed value is gone is left out.
+// open takes the secrets out of the vault, all in one round trip: those that count, and the latest that ended. One whose sealed value is gone is left out.
 func (s *Service) open(ctx context.Context, found map[models.EndpointID]source, closed map[models.EndpointID][]sealedKey) error {
-	return s.store.InTenant(ctx, models.PlatformSpace, func(tx *store.Tx) error {
-		for id, rows := range closed {
-			of := found[id]
-			of.keys = nil
-			ended := 0
-			for _, row := range rows {
-				if !row.counts {
-					if ended++; ended > endedKeys {
-						break
-					}
-				}
-				value, err := s.safe.Open(ctx, tx, models.PlatformSpace, owner(row.id), "secret")
-				if errors.Is(err, sealed.ErrAbsent) {
-					continue
-				}
-				if err != nil {
-					return fmt.Errorf("open generation %d of endpoint %s: %w", row.key.Generation, id, err)
-				}
+	var wanted []string
+	for id, rows := range closed {
+		ended := 0
+		closed[id] = slices.DeleteFunc(rows, func(row sealedKey) bool {
+			if !row.counts {
+				ended++
+			}
+			return !row.counts && ended > endedKeys
+		})
+		for _, row := range closed[id] {
+			wanted = append(wanted, row.id.String())
+		}
+	}
+	opened, err := s.safe.OpenAcross(ctx, s.store, sealed.WebhookSecretOwner, "secret", map[models.TenantID][]string{models.PlatformSpace: wanted})
+	if err != nil {
+		return fmt.Errorf("open the secrets of %d endpoints: %w", len(closed), err)
+	}
+	ours := opened[models.PlatformSpace]
+	if ours.Gone || len(ours.Later) > 0 {
+		return errors.New("the secrets of endpoints do not open")
+	}
+	for id, rows := range closed {
+		of := found[id]
+		of.keys = nil
+		for _, row := range rows {
+			if value, there := ours.Values[row.id.String()]; there {
 				row.key.Secret = usable(value, of.endpoint.Kind)
 				of.keys = append(of.keys, row.key)
 			}
-			found[id] = of
 		}
-		return nil
-	})
+		found[id] = of
+	}
+	return nil
 }
 
 // usable is the key of HMAC that a secret stands for. What cannot be read as one is empty, and an empty key verifies nothing.
