@@ -143,10 +143,10 @@ func asvs() []Requirement {
 				}
 				return Met, "Every entry is in the log within a minute, and the newest signed checkpoint holds."
 			}),
-		row("asvs-log-guard", "16.4.2", "Nobody can change what was logged", "Append-only audit", "/audit", "Rights of the runtime roles to change or delete audit entries are counted, and the trigger that refuses it must be on.",
+		row("asvs-log-guard", "16.4.2", "Nobody can change what was logged", "Append-only audit", "/audit", "Rights of the runtime roles to change or delete audit entries are counted, and the triggers that refuse it must be on.",
 			func(f facts) (State, string) {
-				if f.AuditGuards == 0 {
-					return NotMet, "The trigger that refuses a change of audit entries is off."
+				if f.AuditGuards < 3 { // against changes, removal, and emptying the table
+					return NotMet, "A trigger that refuses changes of audit entries is off."
 				}
 				return none(f.AuditWritable, "No role of the running program may change or delete an audit entry, and a trigger refuses it even to the owner.", "right to change or delete audit entries was given to the running program", "rights to change or delete audit entries were given to the running program")
 			}),

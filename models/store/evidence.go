@@ -41,10 +41,11 @@ func (t *Tx) InstallationFacts(region string, longest time.Duration, now time.Ti
 		(SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.attname = 'tenant_id' AND NOT a.attisdropped) AS tenant_tables,
 		(SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.attname = 'tenant_id' AND NOT a.attisdropped
 			AND NOT (c.relrowsecurity AND c.relforcerowsecurity)) AS unwalled,
-		(SELECT count(*) FROM pg_roles WHERE (rolname = current_user OR rolname IN ('postern_app', 'postern_platform', 'postern_lookup')) AND (rolsuper OR rolbypassrls)) AS strong_roles,
+		(SELECT count(*) FROM pg_roles WHERE (rolname = current_user OR rolname IN ('postern_app', 'postern_platform', 'postern_lookup', 'postern_eraser')) AND (rolsuper OR rolbypassrls)) AS strong_roles,
 		(SELECT count(*) FROM unnest(ARRAY['sealed', 'data_keys']) AS name WHERE has_table_privilege(current_user, 'public.' || name, 'SELECT')) AS sealed_reachable,
-		(SELECT count(*) FROM unnest(ARRAY['postern_app', 'postern_platform']) AS role, unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) AS act WHERE has_table_privilege(role, 'public.audit_entries', act)) AS audit_writable,
-		(SELECT count(*) FROM pg_trigger g WHERE g.tgrelid = 'public.audit_entries'::regclass AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgfoid = 'public.audit_is_final()'::regprocedure) AS audit_guards,
+		(SELECT count(*) FROM unnest(ARRAY['postern_app', 'postern_platform', current_user]) AS role, unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) AS act WHERE has_table_privilege(role, 'public.audit_entries', act)
+			OR act = 'UPDATE' AND has_any_column_privilege(role, 'public.audit_entries', act)) AS audit_writable,
+		(SELECT count(*) FROM pg_trigger g WHERE g.tgrelid = 'public.audit_entries'::regclass AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgfoid IN ('public.audit_is_final()'::regprocedure, 'public.audit_is_erased()'::regprocedure)) AS audit_guards,
 		(SELECT count(*) FROM (SELECT FROM audit_pending LIMIT 10000) p) AS audit_waiting,
 		(SELECT e.at FROM audit_pending p JOIN audit_entries e ON e.id = p.entry_id ORDER BY p.place LIMIT 1) AS audit_oldest,
 		(SELECT count(*) FROM members m WHERE m.disabled_at IS NULL AND EXISTS (SELECT FROM memberships s WHERE s.member_id = m.id)) AS staff,
