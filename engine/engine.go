@@ -55,6 +55,7 @@ type Config struct {
 	DeliveryDays int               // how long deliveries are listed; 0: the default
 	Siblings     map[string]string // region to base URL, of installations elsewhere
 	EgressAllow  []netip.Prefix    // what the operator opened in Guard
+	Witnesses    []audit.Witness   // where the audit log's checkpoints are published
 	Tombstones   string            // file of the ledger of what was cut; empty: none is kept
 	Now          func() time.Time
 	Log          *slog.Logger
@@ -120,7 +121,7 @@ func (e *Engine) wire(c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	e.AuditLog = audit.NewLog(audit.LogConfig{Store: e.Store, Keeper: e.Audit, Origin: "postern/" + c.Installation.ID, Key: ed25519.NewKeyFromSeed(checkpoints), Now: c.Now, Logger: c.Log})
+	e.AuditLog = audit.NewLog(audit.LogConfig{Store: e.Store, Keeper: e.Audit, Origin: "postern/" + c.Installation.ID, Key: ed25519.NewKeyFromSeed(checkpoints), Now: c.Now, Logger: c.Log, Witnesses: c.Witnesses, Guard: c.Guard})
 	out, err := outbox.New(safe, c.Now)
 	if err != nil {
 		return err

@@ -165,13 +165,18 @@ func portalSamples() []sample {
 			Do: "If the sender is yours, check that it signs the bytes it sends, after compressing them. If you do not know the address, nothing is to be done: it changed nothing.",
 			At: ago(9 * time.Minute), Source: "Nylas", Endpoint: "crm-inbound", Representation: "raw bytes", Size: "1,204 bytes", Digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", Remote: "203.0.113.77", Allowed: "not on the list", Latency: "0.2 ms",
 		})},
-		{"audit_list", pages.AuditList(page("Audit", "Audit"), pages.AuditListView{Proof: pages.ProofView{State: "met", Text: "184,220 entries, signed 4 minutes ago; the log checks out.", Checked: ago(4 * time.Minute), URL: "/audit/proof"},
+		{"audit_list", pages.AuditList(page("Audit", "Audit"), pages.AuditListView{Proof: pages.ProofView{State: "met", Text: "184,220 entries, signed 4 minutes ago; the log checks out.", Checked: ago(4 * time.Minute), Note: sampleNote, Key: "postern/acme+2f1c09ab+AQ3d", Witnesses: []pages.WitnessView{{Name: "file /var/log/postern/checkpoints", Size: 184220, At: ago(40 * time.Second)},
+				{Name: "webhook witness.example", Size: 184002, At: ago(time.Hour), Problem: "The receiver did not answer with a 2xx status."}, {Name: "syslog /dev/log"}}},
 			Filters: filters("/audit", "Search actors and objects", choice("action", "Action", "grant.revoke"), choice("outcome", "Outcome", "Done", "Refused"), choice("since", "Time", "Today")), Rows: auditRows(),
 			Pages: ui.PagesView{From: 1, To: 50, Total: "about 184,000", Next: "/audit?after=x"}, Export: ui.ExportView{CSV: "/audit.csv", JSON: "/audit.json"}})},
-		{"audit_show", pages.AuditShow(kind(page("grant.revoke", "Audit"), "Audit entry"), pages.AuditShowView{Row: auditRows()[0], Before: []ui.FactView{{Label: "Status", Text: "valid"}}, After: []ui.FactView{{Label: "Status", Text: "revoked"}}, Facts: []ui.FactView{{Label: "Request", Text: grantID, Mono: true}}})},
+		{"audit_show", pages.AuditShow(kind(page("grant.revoke", "Audit"), "Audit entry"), pages.AuditShowView{Row: auditRows()[0], Before: []ui.FactView{{Label: "Status", Text: "valid"}}, After: []ui.FactView{{Label: "Status", Text: "revoked"}}, Facts: []ui.FactView{{Label: "Request", Text: grantID, Mono: true}},
+			Proof: pages.ProofView{State: "met", Text: "This entry is leaf 184219 of the signed log, which held 184220 entries at its newest checkpoint.", Note: sampleNote, Key: "postern/acme+2f1c09ab+AQ3d", Index: 184219, Size: 184220,
+				Leaf: `{"v":2,"id":"0196f000-0000-7000-8000-000000000001","action":"grant.revoke","personal":{"actor":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}}`, Path: []string{"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="}}})},
 		{"search", pages.Search(page("Search: ada", ""), pages.SearchView{Query: "ada", Tenants: []pages.TenantRow{{Name: "Adastra", URL: "/tenants/9", Region: "EU", State: "active"}}, Grants: grantRows(2), Others: []pages.FoundView{{Kind: "Receipt", Label: "ada@northwind.example", ID: grantID, URL: "/receipts/1"}}})},
 		{"search_none", pages.Search(page("Search", ""), pages.SearchView{Query: hostile})},
 		{"error_404", layout.Error(page("", ""), layout.ErrorFor(404, "", grantID))},
 		{"error_500_plain", layout.PlainError(layout.PlainPage{Region: "EU", Now: now}, layout.ErrorFor(500, "", grantID))},
 	}
 }
+
+const sampleNote = "postern/acme\n184220\nn4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=\n\n\u2014 postern/acme LxwJq3d5c1Z0bW9zdGx5IGhhcm1sZXNzIHNpZ25hdHVyZSBvZiBhIHNhbXBsZSwgNjQgYnl0ZXMgbG9uZw==\n"

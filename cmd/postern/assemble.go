@@ -142,7 +142,7 @@ func assemble(ctx context.Context, c *config, dsn string, kek vault.KEK, x extra
 		}
 	}
 	e, err := engine.New(ctx, engine.Config{DSN: dsn, Installation: installation, KEK: kek, KEKSource: x.keySource, BaseURL: c.URL, Company: c.Company, Demo: x.demo, PlainHTTP: x.demo || c.URL.Scheme == "http",
-		Guard: guard, Providers: set, Addresses: c.EgressAddresses, Push: c.Push, Siblings: c.Siblings, EgressAllow: append(slices.Clone(c.EgressAllow), x.allow...), Mail: post, Tombstones: tombstonesFile(c, installation, log), EventDays: c.EventDays, DeliveryDays: c.DeliveryDays, Now: time.Now, Log: log})
+		Guard: guard, Providers: set, Addresses: c.EgressAddresses, Push: c.Push, Siblings: c.Siblings, EgressAllow: append(slices.Clone(c.EgressAllow), x.allow...), Mail: post, Witnesses: c.Witnesses, Tombstones: tombstonesFile(c, installation, log), EventDays: c.EventDays, DeliveryDays: c.DeliveryDays, Now: time.Now, Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/secret"
 	"github.com/postern-mail/postern/engine/verifications"
 )
@@ -35,6 +36,7 @@ type config struct {
 	KeyFileBefore   string
 	KeyURLBefore    string
 	Tombstones      string // file; empty: in the data folder
+	Witnesses       []audit.Witness
 	TLSCert         string // with TLSKey: serve https ourselves
 	TLSKey          string
 	TrustedProxies  []netip.Prefix

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/secret"
 )
 
@@ -225,6 +226,17 @@ func setSMTPURL(c *config, value string) error {
 		return invalid{"holds more than user, password, host and port", shape + "; write / ? # and @ of a password as %2F %3F %23 %40"}
 	}
 	c.SMTPURL = secret.New(value)
+	return nil
+}
+
+func setWitnesses(c *config, value string) error {
+	for part := range strings.SplitSeq(value, ",") {
+		w, err := audit.ParseWitness(part)
+		if err != nil { // it is not quoted: an address may hold a token
+			return invalid{"is no list of witnesses", "write each as file:/path, syslog, syslog:/path/of/a/socket or https://host/path"}
+		}
+		c.Witnesses = append(c.Witnesses, w)
+	}
 	return nil
 }
 

@@ -80,6 +80,8 @@ func settings() []setting {
 			doc: "The key file of before, while `postern keys rotate` moves everything to another key: it opens what it wrapped, and wraps nothing."},
 		{name: "POSTERN_KEY_URL_BEFORE", set: setKeyURL(func(c *config) *string { return &c.KeyURLBefore }),
 			doc: "The same for a key service of before."},
+		{name: "POSTERN_WITNESSES", secret: true, set: setWitnesses,
+			doc: "Where the audit log's signed checkpoints are published, at most one a minute to each, as a comma list: `file:/path`, `syslog`, `syslog:/path/of/a/socket`, or the https address of a receiver, which may hold a token. Unset: nowhere; keep one yourself now and then."},
 		{name: "POSTERN_TLS_CERT", set: func(c *config, v string) error { c.TLSCert = v; return nil },
 			doc: "Certificate chain (PEM) to serve https with; together with `POSTERN_TLS_KEY`."},
 		{name: "POSTERN_TLS_KEY", set: func(c *config, v string) error { c.TLSKey = v; return nil },

@@ -101,6 +101,20 @@ func (l *Log) Prove(ctx context.Context, entry models.AuditID) (Inclusion, error
 	return p, nil
 }
 
+// Inclusion proves an entry as Prove does, checks the proof, and tells how many entries the log had at the checkpoint that it leads to.
+func (l *Log) Inclusion(ctx context.Context, entry models.AuditID) (Inclusion, int64, error) {
+	p, err := l.Prove(ctx, entry)
+	if err != nil {
+		return p, 0, err
+	}
+	verifier, err := note.NewVerifier(l.signer.public())
+	if err != nil {
+		return p, 0, fmt.Errorf("read our own key: %w", err)
+	}
+	size, err := p.check(verifier)
+	return p, size, err
+}
+
 // Document writes and signs a document. entry is the audit entry that holds the body's digest; the zero id makes a document without proof.
 func (l *Log) Document(ctx context.Context, format string, body any, entry models.AuditID) ([]byte, error) {
 	text, err := json.Marshal(body)

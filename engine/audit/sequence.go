@@ -14,18 +14,21 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/postern-mail/postern/engine/dial"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
 )
 
 // Log is the audit as a Merkle log: entries become leaves, and signed checkpoints say what the log was. It is safe for concurrent use.
 type Log struct {
-	store   *store.Store
-	keeper  *Keeper
-	signer  signer
-	now     func() time.Time
-	log     *slog.Logger
-	version int // of the leaves that are written
+	store     *store.Store
+	keeper    *Keeper
+	signer    signer
+	now       func() time.Time
+	log       *slog.Logger
+	version   int // of the leaves that are written
+	guard     *dial.Guard
+	witnesses []Witness
 }
 
 // LogConfig is what the log works with.
@@ -36,11 +39,14 @@ type LogConfig struct {
 	Key    ed25519.PrivateKey // signs checkpoints
 	Now    func() time.Time
 	Logger *slog.Logger
+
+	Witnesses []Witness   // where checkpoints are published
+	Guard     *dial.Guard // for witnesses that are called; may be nil without any
 }
 
 // NewLog makes the log. It starts no work; see Sequence.
 func NewLog(c LogConfig) *Log {
-	return &Log{store: c.Store, keeper: c.Keeper, signer: newSigner(c.Origin, c.Key), now: c.Now, log: c.Logger, version: LeafVersion}
+	return &Log{store: c.Store, keeper: c.Keeper, signer: newSigner(c.Origin, c.Key), now: c.Now, log: c.Logger, version: LeafVersion, guard: c.Guard, witnesses: c.Witnesses}
 }
 
 const (

@@ -43,7 +43,7 @@ func (b *Broken) Error() string {
 // longestHead bounds the first line: that of a bundle of format 1 holds every checkpoint of the log.
 const longestHead = 256 << 20
 
-// Verify checks a bundle with nothing but key, the signer's public key from a source that the reader trusts (empty: the one that the bundle names), and, when given, one checkpoint kept from earlier: the log must contain it. It
+// Verify checks a bundle with nothing but key, the signer's public key from a source that the reader trusts (empty: the one that the bundle names), and, when given, checkpoints kept from earlier, such as a witness's file: the log must contain each. It
 // needs no network and no database, works on all processors, and takes memory that does not grow with the bundle.
 //
 // In the whole log every entry must be there, in order, unaltered, and every checkpoint on the way must agree with it. In a tenant's bundle every entry shown must be in the log; that none was left
@@ -96,9 +96,7 @@ func readHead(r *bufio.Reader) ([]byte, error) {
 // openAll checks the earlier checkpoints' signatures: size to root.
 func openAll(notes []string, earlier string, verifier note.Verifier) (map[int64]tlog.Hash, error) {
 	marks := map[int64]tlog.Hash{}
-	if earlier != "" {
-		notes = append(notes, earlier)
-	}
+	notes = append(notes, SplitNotes(earlier)...)
 	for _, text := range notes {
 		size, root, err := openNote(text, verifier)
 		if err != nil {

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/postern-mail/postern/engine/audit"
+	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/views/pages"
 	"github.com/postern-mail/postern/views/ui"
@@ -55,11 +57,43 @@ func (p *Portal) proof(ctx context.Context, actor models.Actor, now time.Time) (
 		return pages.ProofView{}, err
 	}
 	v := pages.ProofView{State: "met", Checked: now, Text: fmt.Sprintf("%d entries are in the signed log, %d wait to be. The last signature holds. Check every entry yourself: postern audit export, then postern audit verify.", s.Checkpoint.Size, s.Waiting)}
+	v.Note, v.Key = s.Checkpoint.Note, s.Key
+	told, err := p.AuditLog.Witnesses(ctx)
+	if err != nil {
+		return v, err
+	}
+	v.Alone = len(told) == 0
+	for _, w := range told {
+		v.Witnesses = append(v.Witnesses, pages.WitnessView{Name: w.Shown, Size: w.Size, At: timeOf(w.PublishedAt), Problem: w.Problem})
+	}
 	switch {
 	case s.Checkpoint.Size == 0:
 		v.State, v.Text = "not_claimed", "Nothing has been signed yet. Entries are signed within a second while a Postern runs."
 	case !s.Holds:
 		v.State, v.Text = "not_met", "The last signature does not match the stored log. Somebody changed it past Postern: export it now, and compare with a checkpoint that you kept."
+	}
+	return v, nil
+}
+
+// inclusion proves that an entry is in the log: the caller has found it for its reader.
+func (p *Portal) inclusion(ctx context.Context, id models.AuditID) (pages.ProofView, error) {
+	if p.AuditLog == nil {
+		return pages.ProofView{}, nil
+	}
+	i, size, err := p.AuditLog.Inclusion(ctx, id)
+	if fault.KindOf(err) == fault.Unavailable {
+		return pages.ProofView{State: "not_claimed", Text: "The log does not have this entry yet. It takes a second while a Postern runs."}, nil
+	}
+	var broken *audit.Broken
+	if errors.As(err, &broken) {
+		return pages.ProofView{State: "not_met", Text: "The signed log has another entry here than the database: somebody changed it past Postern. Export the log now, and compare it with a checkpoint that you kept."}, nil
+	}
+	if err != nil {
+		return pages.ProofView{}, err
+	}
+	v := pages.ProofView{State: "met", Text: fmt.Sprintf("This entry is leaf %d of the signed log, which held %d entries at its newest checkpoint.", i.Index, size), Note: i.Checkpoint, Key: p.AuditLog.Key(), Index: i.Index, Size: size, Leaf: i.Leaf}
+	for _, h := range i.Path {
+		v.Path = append(v.Path, h.String())
 	}
 	return v, nil
 }
@@ -209,6 +243,9 @@ func (p *Portal) auditShow(c echo.Context) error {
 	}
 	if e.RequestID != "" {
 		view.Facts = append(view.Facts, ui.FactView{Label: "Request", Text: e.RequestID, Mono: true})
+	}
+	if view.Proof, err = p.inclusion(ctx, e.ID); err != nil {
+		return err
 	}
 	page, err := p.frame(c, row.Actor+" "+row.Act+" "+row.Object)
 	if err != nil {

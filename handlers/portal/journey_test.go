@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/secret"
@@ -440,4 +442,28 @@ func TestReadingTheAuditIsAudited(t *testing.T) {
 			t.Errorf("%s: %d entries %s", c.actor, n, c.action)
 		}
 	}
+}
+
+// TestProofOnThePages: the audit shows its newest checkpoint, an entry its inclusion, and an entry that was altered says so.
+func TestProofOnThePages(t *testing.T) {
+	w := newWorld(t)
+	b := w.as("owner")
+	link, _ := b.get("/audit").is(200).page.Find(`[data-testid="audit-row"] th a`).Attr("href")
+	b.get(link).is(200).shows("proof", "does not have this entry yet").lacks("inclusion")
+	for n := 1; n > 0; {
+		var err error
+		n, err = w.AuditLog.SequenceOnce(ctx)
+		w.check(err)
+	}
+	b.get("/audit").is(200).shows("proof", "in the signed log").shows("checkpoint", w.AuditLog.Key()).shows("checkpoint", "POSTERN_WITNESSES")
+	b.get(link).is(200).shows("proof", "of the signed log").shows("inclusion", `{"v":2,"id":"`+strings.TrimPrefix(link, "/audit/"))
+	w.as("customer").get("/audit").is(200).lacks("checkpoint")
+	conn, err := pgx.Connect(ctx, w.dsn)
+	w.check(err)
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, `ALTER TABLE audit_entries DISABLE TRIGGER ALL`)
+	w.check(err)
+	_, err = conn.Exec(ctx, `UPDATE audit_entries SET object = 'Somebody else' WHERE id = $1`, strings.TrimPrefix(link, "/audit/"))
+	w.check(err)
+	b.get(link).is(200).shows("proof", "somebody changed it")
 }
