@@ -166,7 +166,7 @@ func portalSamples() []sample {
 			At: ago(9 * time.Minute), Source: "Nylas", Endpoint: "crm-inbound", Representation: "raw bytes", Size: "1,204 bytes", Digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", Remote: "203.0.113.77", Allowed: "not on the list", Latency: "0.2 ms",
 		})},
 		{"audit_list", pages.AuditList(page("Audit", "Audit"), pages.AuditListView{Proof: pages.ProofView{State: "met", Text: "184,220 entries, signed 4 minutes ago; the log checks out.", Checked: ago(4 * time.Minute), Note: sampleNote, Key: "postern/acme+2f1c09ab+AQ3d", Witnesses: []pages.WitnessView{{Name: "file /var/log/postern/checkpoints", Size: 184220, At: ago(40 * time.Second)},
-				{Name: "webhook witness.example", Size: 184002, At: ago(time.Hour), Problem: "The receiver did not answer with a 2xx status."}, {Name: "syslog /dev/log"}}},
+			{Name: "webhook witness.example", Size: 184002, At: ago(time.Hour), Problem: "The receiver did not answer with a 2xx status."}, {Name: "syslog /dev/log"}}},
 			Filters: filters("/audit", "Search actors and objects", choice("action", "Action", "grant.revoke"), choice("outcome", "Outcome", "Done", "Refused"), choice("since", "Time", "Today")), Rows: auditRows(),
 			Pages: ui.PagesView{From: 1, To: 50, Total: "about 184,000", Next: "/audit?after=x"}, Export: ui.ExportView{CSV: "/audit.csv", JSON: "/audit.json"}})},
 		{"audit_show", pages.AuditShow(kind(page("grant.revoke", "Audit"), "Audit entry"), pages.AuditShowView{Row: auditRows()[0], Before: []ui.FactView{{Label: "Status", Text: "valid"}}, After: []ui.FactView{{Label: "Status", Text: "revoked"}}, Facts: []ui.FactView{{Label: "Request", Text: grantID, Mono: true}},
