@@ -121,7 +121,7 @@ func (e *Engine) wire(c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	e.AuditLog = audit.NewLog(audit.LogConfig{Store: e.Store, Keeper: e.Audit, Origin: "postern/" + c.Installation.ID, Key: ed25519.NewKeyFromSeed(checkpoints), Now: c.Now, Logger: c.Log, Witnesses: c.Witnesses, Guard: c.Guard})
+	e.AuditLog = audit.NewLog(audit.LogConfig{Store: e.Store, Keeper: e.Audit, Origin: "postern/" + c.Installation.ID, Key: ed25519.NewKeyFromSeed(checkpoints), Now: c.Now, Logger: c.Log, Witnesses: c.Witnesses, Client: c.Guard.HTTPClient(dial.Webhook, 0), Local: dial.Local})
 	out, err := outbox.New(safe, c.Now)
 	if err != nil {
 		return err

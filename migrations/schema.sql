@@ -1699,6 +1699,22 @@ ALTER TABLE ONLY public.webhooks FORCE ROW LEVEL SECURITY;
 
 
 --
+-- Name: witnesses; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.witnesses (
+    name text NOT NULL,
+    shown text NOT NULL,
+    size bigint DEFAULT 0 NOT NULL,
+    published_at timestamp with time zone,
+    tries integer DEFAULT 0 NOT NULL,
+    problem text DEFAULT ''::text NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    held_until timestamp with time zone
+);
+
+
+--
 -- Name: scope_key; Type: TABLE; Schema: sec; Owner: -
 --
 
@@ -2388,6 +2404,14 @@ ALTER TABLE ONLY public.webhooks
 
 ALTER TABLE ONLY public.webhooks
     ADD CONSTRAINT webhooks_pkey PRIMARY KEY (application_id, id);
+
+
+--
+-- Name: witnesses witnesses_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.witnesses
+    ADD CONSTRAINT witnesses_pkey PRIMARY KEY (name);
 
 
 --
@@ -5488,6 +5512,13 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_secrets TO postern_pla
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhooks TO postern_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhooks TO postern_platform;
+
+
+--
+-- Name: TABLE witnesses; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.witnesses TO postern_platform;
 
 
 --

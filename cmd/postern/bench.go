@@ -30,6 +30,8 @@ func measures() []measure {
 	return []measure{
 		{"send", "events of 1 KiB from commit to the receiver's 200, also beside a large log, and their delay at a tenth; beside a bare loop of POSTs", benchSend},
 		{"grants", "the API over 100,000 grants: one, a page of 50, and authorisation alone, beside a bare echo and gorm program", benchGrants},
+		{"audit", "changes with their audit entry, the log's lag meanwhile, and the offline check of a bundle", benchAudit},
+		{"pages", "every list, the home and the security pages over a filled database, through the real server with a session", benchPages},
 		{"receive", "the way in: events verified, logged on disk and answered; refused ones; a gzip bomb", benchReceive},
 		{"log", "the verification log's page by each filter, over the rows that --log-rows says", benchLog},
 	}
@@ -37,7 +39,9 @@ func measures() []measure {
 
 // bench is one run. Measures run one after the other, on one world that is made when the first of them asks for it.
 type bench struct {
-	grants  int           // rows to seed
+	grants  int // rows to seed
+	entries int // of the audit
+	tenants int
 	logRows int           // of the verification log
 	seconds time.Duration // of each load
 	made    *world
@@ -93,6 +97,8 @@ func benchCommand(ctx context.Context, args []string, e env) int {
 	file := flags.String("json", "", "write the figures to this file too")
 	grants := flags.Int("grants", 100_000, "grants in the database")
 	logRows := flags.Int("log-rows", 1_000_000, "rows in the verification log; the issue's figure is for 50000000, which takes most of an hour to fill")
+	entries := flags.Int("entries", 200_000, "audit entries in the database")
+	tenants := flags.Int("tenants", worldTenants, "organisations in the database")
 	seconds := flags.Float64("seconds", 8, "length of each load")
 	profile := flags.String("profile", "", "write a processor profile of the whole run to this file (go tool pprof)")
 	var names []string
@@ -122,7 +128,7 @@ func benchCommand(ctx context.Context, args []string, e env) int {
 	if *list {
 		return 0
 	}
-	b := &bench{grants: max(*grants, 1), logRows: max(*logRows, 1), seconds: time.Duration(*seconds * float64(time.Second)), machine: processors(), out: e.stderr}
+	b := &bench{grants: max(*grants, 1), entries: max(*entries, 1), tenants: max(*tenants, 1), logRows: max(*logRows, 1), seconds: time.Duration(*seconds * float64(time.Second)), machine: processors(), out: e.stderr}
 	defer b.end()
 	if *profile != "" {
 		stop, err := profiled(*profile)

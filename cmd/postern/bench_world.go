@@ -21,7 +21,7 @@ import (
 	"github.com/postern-mail/postern/models/store/cluster"
 )
 
-// worldTenants is how many organisations the grants are spread over.
+// worldTenants is over how many organisations the rows are spread where no flag says otherwise.
 const worldTenants = 100
 
 // world is what figures are taken on: a private Postgres as demo runs it, with fsync, in a folder of its own, and a whole Postern on loopback over it.
@@ -31,6 +31,7 @@ type world struct {
 	dsn     string // of the superuser: for seeding, past every wall
 	process *process
 	addr    string // host:port of the API
+	wanted  int    // tenants to make
 
 	application models.ApplicationID
 	tenants     []models.TenantID
@@ -47,7 +48,7 @@ func (b *bench) world(ctx context.Context) (*world, error) {
 		return b.made, nil
 	}
 	fmt.Fprintln(b.out, "  starting Postgres and Postern")
-	w := &world{}
+	w := &world{wanted: max(b.tenants, 1)}
 	b.made = w // so that what was begun is taken down
 	if err := w.start(ctx); err != nil {
 		return nil, fmt.Errorf("make the world: %w", err)
@@ -118,7 +119,7 @@ func (w *world) start(ctx context.Context) (err error) {
 
 // furnish makes what every measure needs.
 func (w *world) furnish(ctx context.Context) error {
-	for i := range worldTenants {
+	for i := range w.wanted {
 		t, err := w.process.engine.Tenants.Create(ctx, system, fmt.Sprintf("Tenant %03d", i), w.process.config.Region)
 		if err != nil {
 			return err

@@ -9,12 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/postern-mail/postern/engine/dial"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
 )
@@ -27,7 +28,8 @@ type Log struct {
 	now       func() time.Time
 	log       *slog.Logger
 	version   int // of the leaves that are written
-	guard     *dial.Guard
+	client    *http.Client
+	local     func(ctx context.Context, path string) (net.Conn, error)
 	witnesses []Witness
 }
 
@@ -40,13 +42,14 @@ type LogConfig struct {
 	Now    func() time.Time
 	Logger *slog.Logger
 
-	Witnesses []Witness   // where checkpoints are published
-	Guard     *dial.Guard // for witnesses that are called; may be nil without any
+	Witnesses []Witness                                                // where checkpoints are published
+	Client    *http.Client                                             // guarded, for witnesses that are called; may be nil without any
+	Local     func(ctx context.Context, path string) (net.Conn, error) // to a socket of this machine; likewise
 }
 
 // NewLog makes the log. It starts no work; see Sequence.
 func NewLog(c LogConfig) *Log {
-	return &Log{store: c.Store, keeper: c.Keeper, signer: newSigner(c.Origin, c.Key), now: c.Now, log: c.Logger, version: LeafVersion, guard: c.Guard, witnesses: c.Witnesses}
+	return &Log{store: c.Store, keeper: c.Keeper, signer: newSigner(c.Origin, c.Key), now: c.Now, log: c.Logger, version: LeafVersion, client: c.Client, local: c.Local, witnesses: c.Witnesses}
 }
 
 const (

@@ -16,7 +16,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/postern-mail/postern/engine/dial"
 	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
@@ -184,7 +183,7 @@ func toFile(path, text string) error {
 
 // toSyslog writes one line as local syslog takes it: priority 110 is log audit, informational (RFC 5424 section 6.2.1). The note stands in it as a JSON text, because it has several lines.
 func (l *Log) toSyslog(ctx context.Context, path string, c models.Checkpoint) error {
-	conn, err := dial.Local(ctx, path)
+	conn, err := l.local(ctx, path)
 	if err != nil {
 		return errWitnessSyslog.Because(err)
 	}
@@ -210,9 +209,13 @@ func (l *Log) toWebhook(ctx context.Context, address, text string) error {
 	}
 	request.Header.Set("Content-Type", "text/plain; charset=utf-8")
 	request.Header.Set("User-Agent", "postern-audit")
-	answer, err := l.guard.HTTPClient(dial.Webhook, witnessCall).Do(request)
+	answer, err := l.client.Do(request)
 	if err != nil {
-		return errWitnessCall.Because(dial.WithoutURL(err))
+		var call *url.Error // holds the address, which may hold a token
+		if errors.As(err, &call) {
+			err = call.Err
+		}
+		return errWitnessCall.Because(err)
 	}
 	defer answer.Body.Close()                                       //nolint:errcheck // read to its end or given up
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10)) // so that the connection can be used again

@@ -27,7 +27,7 @@ import (
 func (w *world) clocked(at *time.Time, list ...audit.Witness) *audit.Log {
 	guard := dial.New(dial.Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	return audit.NewLog(audit.LogConfig{Store: w.db.Store, Keeper: w.keeper, Origin: "postern/test", Key: ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32)), Now: func() time.Time { return *at }, Logger: slog.New(slog.DiscardHandler),
-		Witnesses: list, Guard: guard})
+		Witnesses: list, Client: guard.HTTPClient(dial.Webhook, 0), Local: dial.Local})
 }
 
 func witness(t *testing.T, text string) audit.Witness {

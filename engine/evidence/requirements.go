@@ -94,6 +94,25 @@ func (s *Service) Evaluate(ctx context.Context, actor models.Actor) ([]Result, e
 	return out, nil
 }
 
+// Residency judges the one row about where the data lives, for its own page: the others cost far more to look at.
+func (s *Service) Residency(ctx context.Context) (Result, error) {
+	f := facts{Region: s.Region, now: s.Now().UTC()}
+	err := s.Store.OnPlatform(ctx, "look for organisations of other regions", func(tx *store.Tx) (err error) {
+		f.Elsewhere, err = tx.TenantsElsewhere(s.Region)
+		return err
+	})
+	if err != nil {
+		return Result{}, fmt.Errorf("look for organisations of other regions: %w", err)
+	}
+	for _, r := range primitives() {
+		if r.ID == "region" {
+			state, detail := r.judge(f)
+			return Result{Requirement: r, State: state, Detail: detail, At: f.now}, nil
+		}
+	}
+	return Result{}, store.ErrNotFound
+}
+
 func (s *Service) facts(ctx context.Context, actor models.Actor, keys KeyFacts) (facts, error) {
 	f := facts{Keys: keys, now: s.Now().UTC(), PlainHTTP: s.BaseURL.Scheme != "https", Region: s.Region}
 	for _, p := range s.Allow {

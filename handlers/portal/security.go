@@ -159,11 +159,10 @@ func (p *Portal) documents(c echo.Context, r evidence.Result, faults []ui.ErrorV
 
 func (p *Portal) residency(c echo.Context) error {
 	ctx, actor := c.Request().Context(), web.Actor(c)
-	found, err := p.Evidence.Evaluate(ctx, actor)
+	r, err := p.Evidence.Residency(ctx)
 	if err != nil {
 		return err
 	}
-	r, _ := evidence.Find(found, "region")
 	keys, err := p.Keys.Standing(ctx, actor)
 	if err != nil {
 		return err

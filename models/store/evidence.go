@@ -241,3 +241,9 @@ func (t *Tx) MarkEgressSeen(by string, upTo, at time.Time) (int, error) {
 	done := t.db.Exec(`UPDATE egress_hosts SET seen_at = ?, seen_by = ? WHERE seen_at IS NULL AND first_at <= ?`, at, by, upTo)
 	return int(done.RowsAffected), wrap(done.Error)
 }
+
+// TenantsElsewhere counts the tenants that belong to another region.
+func (t *Tx) TenantsElsewhere(region string) (n int, err error) {
+	err = t.db.Raw(`SELECT count(*) FROM tenants WHERE region <> ?`, region).Scan(&n).Error
+	return n, wrap(err)
+}
