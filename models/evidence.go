@@ -25,7 +25,7 @@ type EvidencePack struct {
 	TenantID    *TenantID  `gorm:"column:tenant_id"` // nil: the whole installation
 	RequestedBy string     `gorm:"column:requested_by"`
 	Masked      bool       `gorm:"column:masked"` // mail addresses are; so a guest may have it
-	State       string     `gorm:"column:state"`  // waiting, running, ready, failed
+	State       string     `gorm:"column:state"`  // waiting, running, ready, failed, destroyed: its tenant left
 	Step        int        `gorm:"column:step"`
 	Steps       int        `gorm:"column:steps"`
 	Problem     string     `gorm:"column:problem"`

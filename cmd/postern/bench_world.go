@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -37,6 +38,7 @@ type world struct {
 	tenants     []models.TenantID
 	key         string // an API key over the whole application
 	grants      []models.GrantID
+	asking      *http.Client // made when it is first asked for
 
 	stop context.CancelFunc
 	done chan error

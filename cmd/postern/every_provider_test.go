@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/pem"
 	"net"
 	"net/url"
@@ -39,12 +40,37 @@ type every struct {
 	dsn, key string
 	staff    *person
 	link     string // address of the form that makes a connect link
+	again    func() // starts it anew, where it was
 }
 
 // TestEveryProvider is one "postern serve" that was told nothing but addresses. At each of the seven providers a mailbox is connected through the consent page, its mail
 // is listed, read and sent, its token is renewed, and one click cuts it.
 func TestEveryProvider(t *testing.T) {
 	in := browser(t)
+	e, upstreams := amongSeven(t, in, "staff-of-seven", nil)
+	owner := newPerson(t, in, e.at.url, "owner-of-seven")
+	owner.trusting()
+	for _, u := range upstreams {
+		begun := time.Now()
+		e.walk(u, owner)
+		if t.Failed() {
+			t.Fatalf("stopped at %s", u.name)
+		}
+		t.Logf("%-10s %v", u.name, time.Since(begun).Round(time.Millisecond))
+	}
+	if n := count(t, e.dsn, "SELECT count(*) FROM sealed WHERE owner_kind IN ('grant', 'severance', 'flow')"); n != 0 {
+		t.Errorf("%d sealed values of credentials are left", n)
+	}
+	for _, secret := range []string{e.key, "level=ERROR", "panic", "Roof plan"} {
+		if strings.Contains(e.at.said(), secret) {
+			t.Errorf("the log has something of %d characters that it must not have", len(secret))
+		}
+	}
+}
+
+// amongSeven starts a Postern with all seven providers around it. more gives further settings.
+func amongSeven(t *testing.T, in context.Context, name string, more func(*providertest.GoogleServer) []string) (*every, []upstream) {
+	t.Helper()
 	port := freePort(t)
 	base := "http://localhost:" + port
 	google, microsoft, yahoo, exchange, nylas := providertest.Google(t), providertest.Microsoft(t), providertest.Yahoo(t), providertest.Exchange(t), providertest.Nylas(t)
@@ -67,27 +93,13 @@ func TestEveryProvider(t *testing.T) {
 	if out, faults, code := invoke(t, common, "keys", "create"); code != 0 {
 		t.Fatalf("keys create: exit %d, %s%s", code, out, faults)
 	}
+	if more != nil {
+		common = append(common, more(google)...) // what is named twice counts as named last
+	}
 	e := &every{t: t, dsn: dsn, at: servingOn(t, port, common)}
-	e.furnish(newPerson(t, in, base, "staff-of-seven"), append([]string{"POSTERN_URL=" + base}, common...))
-
-	owner := newPerson(t, in, base, "owner-of-seven")
-	owner.trusting()
-	for _, u := range []upstream{atGoogle(t, google, base), atMicrosoft(t, microsoft, base), atYahoo(t, yahoo), atICloud(t, yahoo, submission), atIMAP(t, yahoo, submission), atExchange(t, exchange), atNylas(t, nylas, base)} {
-		begun := time.Now()
-		e.walk(u, owner)
-		if t.Failed() {
-			t.Fatalf("stopped at %s", u.name)
-		}
-		t.Logf("%-10s %v", u.name, time.Since(begun).Round(time.Millisecond))
-	}
-	if n := count(t, dsn, "SELECT count(*) FROM sealed WHERE owner_kind IN ('grant', 'severance', 'flow')"); n != 0 {
-		t.Errorf("%d sealed values of credentials are left", n)
-	}
-	for _, secret := range []string{e.key, "level=ERROR", "panic", "Roof plan"} {
-		if strings.Contains(e.at.said(), secret) {
-			t.Errorf("the log has something of %d characters that it must not have", len(secret))
-		}
-	}
+	e.again = func() { e.at = servingOn(t, port, common) }
+	e.furnish(newPerson(t, in, base, name), append([]string{"POSTERN_URL=" + base}, common...))
+	return e, []upstream{atGoogle(t, google, base), atMicrosoft(t, microsoft, base), atYahoo(t, yahoo), atICloud(t, yahoo, submission), atIMAP(t, yahoo, submission), atExchange(t, exchange), atNylas(t, nylas, base)}
 }
 
 // furnish makes the first owner, an application, a tenant and a key for the program.
@@ -120,9 +132,10 @@ func (e *every) furnish(p *person, environ []string) {
 	e.key = p.text("secret-value")
 }
 
-// walk is the whole life of one mailbox.
-func (e *every) walk(u upstream, owner *person) {
+// connect brings one mailbox in through the consent page and gives its grant.
+func (e *every) connect(u upstream, owner *person) string {
 	t, p := e.t, e.staff
+	t.Helper()
 	wants(t, 201, "POST", e.at.url+"/v3/connectors", e.key, map[string]any{"provider": u.name, "settings": u.settings})
 	p.visit(e.link)
 	p.tick("capability", "read_mail", true)
@@ -139,6 +152,13 @@ func (e *every) walk(u upstream, owner *person) {
 		t.Fatalf("%s: the program sees %v", u.name, rows)
 	}
 	grant, _ := rows[0]["id"].(string)
+	return grant
+}
+
+// walk is the whole life of one mailbox.
+func (e *every) walk(u upstream, owner *person) {
+	t, p := e.t, e.staff
+	grant := e.connect(u, owner)
 
 	// The token of the consent is about to end: the first call renews it, the others need not.
 	mail := e.at.url + "/v3/grants/" + grant + "/messages"

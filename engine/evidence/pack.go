@@ -139,7 +139,7 @@ func (s *Service) Make(ctx context.Context, id models.PackID) error {
 		v.pack, err = tx.EvidencePack(id)
 		return err
 	})
-	if err != nil || v.pack.State == "ready" {
+	if err != nil || v.pack.State == "ready" || v.pack.State == "destroyed" {
 		return err
 	}
 	v.actor = models.Actor{Kind: models.ActorSystem, ID: "evidence", Label: "Postern, evidence"}

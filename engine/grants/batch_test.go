@@ -60,6 +60,7 @@ func (w *world) together(actor models.Actor, act string, sel grants.Selection) g
 	return grants.Together{ID: models.NewID[models.BatchID](w.clock.now()), Act: act, Selection: sel, Digest: c.Digest, Ending: grants.Ending{Reason: "they left"}}
 }
 
+// TestABatchEndsWhatWasChosenAndNothingElse is A60 too: everything is revoked by one act, and what remains at providers is told one by one.
 func TestABatchEndsWhatWasChosenAndNothingElse(t *testing.T) {
 	w := newWorld(t)
 	chosen, kept, foreign := w.many(w.a, "ada", 5), w.many(w.a, "kept", 2), w.many(w.b, "bob", 2)

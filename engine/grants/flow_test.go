@@ -252,7 +252,7 @@ func TestPublicPlatformNeedsPKCE(t *testing.T) {
 	}
 }
 
-// TestOneGrantForAMailbox plays F05: 50 callbacks for one mailbox at once.
+// TestOneGrantForAMailbox plays F05 and A15: 50 callbacks for one mailbox at once. The losers are destroyed without a word to the provider: the winner still refreshes.
 func TestOneGrantForAMailbox(t *testing.T) {
 	w := newWorld(t)
 	const n = 50
@@ -282,6 +282,14 @@ func TestOneGrantForAMailbox(t *testing.T) {
 	w.must(err)
 	if _, err := w.mailbox.Messages(w.ctx, w.key, p.Grants[0], email.Query{Limit: 1}); err != nil {
 		t.Errorf("the winner does not read: %v", err)
+	}
+	w.work()
+	w.clock.forward(3 * time.Hour)
+	if _, err := w.tokens.Fresh(w.ctx, w.a, p.Grants[0].ID); err != nil || !w.box.RefreshTokenAlive("ada@sandbox.test") {
+		t.Errorf("the winner does not refresh: %v", err)
+	}
+	if n := w.count(`SELECT count(*) FROM sealed WHERE owner_kind IN ('flow', 'severance')`); n != 0 {
+		t.Errorf("%d sealed values of losers are left", n)
 	}
 }
 

@@ -21,6 +21,7 @@ type asked struct {
 	*sandbox.Connector
 	times atomic.Int64
 	door  func() // called before each request leaves; may be nil
+	after func() // called when the provider has answered; may be nil
 }
 
 func (a *asked) Refresh(ctx context.Context, app provider.App, token secret.Text) (provider.Token, error) {
@@ -28,7 +29,11 @@ func (a *asked) Refresh(ctx context.Context, app provider.App, token secret.Text
 	if a.door != nil {
 		a.door()
 	}
-	return a.Connector.Refresh(ctx, app, token)
+	fresh, err := a.Connector.Refresh(ctx, app, token)
+	if a.after != nil {
+		a.after()
+	}
+	return fresh, err
 }
 
 // process is a keeper as another process would have it: the same database, nothing else in common.
@@ -56,7 +61,7 @@ func (w *world) endLease() {
 	}
 }
 
-// TestOneRefreshForAllProcesses: 3 processes with 100 callers each find one token expired; the provider is asked once, and all go on with the same token.
+// TestOneRefreshForAllProcesses is F06: 3 processes with 100 callers each find one token expired; the provider is asked once, and all go on with the same token.
 func TestOneRefreshForAllProcesses(t *testing.T) {
 	w := newWorld(t)
 	g := w.connect("ada@sandbox.test", w.auth()).Grant

@@ -118,7 +118,7 @@ func (w *world) finish(s *keys.Service, id models.RotationID) {
 	w.t.Fatal("the rotation does not end")
 }
 
-// TestRotation turns every key while two processes are at it, one is cut off again and again, and values are written. Nothing may be lost, left or done twice.
+// TestRotation is F26: it turns every key while two processes are at it, one is cut off again and again, and values are written. Nothing may be lost, left or done twice.
 func TestRotation(t *testing.T) {
 	w := newWorld(t)
 	one, safe := w.program(w.old)

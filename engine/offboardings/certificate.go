@@ -31,6 +31,7 @@ type Certificate struct {
 	RecordsRemoved  int                `json:"records_removed"` // of grants that were cut before
 	Access          map[string]int     `json:"access"`          // keys, links, flows, webhooks, members, sessions
 	SealedDestroyed int                `json:"sealed_destroyed"`
+	PacksDestroyed  int                `json:"evidence_packs_destroyed,omitempty"` // their files; omitted at 0, as certificates were written before it was counted
 	KeysDestroyed   int                `json:"data_keys_destroyed"`
 	KeyDestroyedAt  time.Time          `json:"data_key_destroyed_at"`
 	Unconfirmed     int                `json:"unconfirmed_at_provider"` // no provider said so: they stand on the list of what is still live
@@ -103,7 +104,7 @@ func (s *Service) certificate(tx *store.Tx, o models.Offboarding, plan Plan, now
 		case StepAccess:
 			c.Access = n
 		case StepSealed:
-			c.SealedDestroyed = n["values"]
+			c.SealedDestroyed, c.PacksDestroyed = n["values"], n["packs"]
 		case StepKey:
 			c.KeysDestroyed, c.KeyDestroyedAt = n["keys"], step.EndedAt.UTC()
 		}

@@ -82,6 +82,11 @@ func TestOffboardingEndsEverything(t *testing.T) {
 	foreign := w.grants(w.other.ID, "imap", 1)[0]
 	_, err := w.Grants.Revoke(ctx, sam, mail[3].ID, "earlier")
 	w.must(err)
+	pack, err := w.Evidence.Request(ctx, models.System("test"), w.tenant.ID, false)
+	w.must(err)
+	w.must(w.Evidence.Make(ctx, pack.ID))
+	late, err := w.Evidence.Request(ctx, models.System("test"), w.tenant.ID, true) // asked for, and not made when the organisation goes
+	w.must(err)
 	preview, err := w.Offboardings.DryRun(ctx, sam, w.tenant.ID)
 	w.must(err)
 	if live, revoked := preview.Total(); live != 6 || revoked != 1 || preview.KeyCount != 1 || preview.Links != 1 || preview.Members != 1 || len(preview.Apps) != 2 || preview.Seconds <= 0 {
@@ -126,11 +131,12 @@ func TestOffboardingEndsEverything(t *testing.T) {
 	})
 	c, entry, err := w.Offboardings.Certificate(ctx, sam, o.ID)
 	w.must(err)
-	if !c.MatchesPlan || c.Receipts != 6 || c.RecordsRemoved != 1 || c.KeysDestroyed != 1 || c.Unconfirmed != 0 || c.OwnerMustAct != 3 || c.Access["keys"] != 1 || c.Access["links"] != 1 || c.Access["members"] != 1 {
+	if !c.MatchesPlan || c.Receipts != 6 || c.RecordsRemoved != 1 || c.KeysDestroyed != 1 || c.PacksDestroyed != 2 || c.Unconfirmed != 0 || c.OwnerMustAct != 3 || c.Access["keys"] != 1 || c.Access["links"] != 1 || c.Access["members"] != 1 {
 		t.Errorf("the certificate says %+v", c)
 	}
 	for query, want := range map[string]int{
 		`SELECT count(*) FROM grants WHERE tenant_id = $1`:                                                  0,
+		`SELECT count(*) FROM evidence_contents WHERE tenant_id = $1`:                                       0,
 		`SELECT count(*) FROM sealed WHERE tenant_id = $1`:                                                  0,
 		`SELECT count(*) FROM data_keys WHERE tenant_id = $1 AND wrapped IS NOT NULL`:                       0,
 		`SELECT count(*) FROM api_keys WHERE tenant_id = $1 AND revoked_at IS NULL`:                         0,
@@ -146,6 +152,11 @@ func TestOffboardingEndsEverything(t *testing.T) {
 	}
 	if g, err := w.Grants.Find(ctx, sam, foreign.ID); err != nil || !g.Usable() {
 		t.Errorf("the other organisation's grant: %+v, %v", g.Status, err)
+	}
+
+	w.must(w.Evidence.Make(ctx, late.ID)) // a job that comes late makes nothing
+	if _, _, err := w.Evidence.Content(ctx, models.System("test"), pack.ID); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the pack can still be taken home: %v", err)
 	}
 
 	// The certificate is a paper that proves itself.

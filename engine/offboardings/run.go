@@ -290,11 +290,14 @@ func (s *Service) waitForProviders(ctx context.Context, o models.Offboarding, p 
 	return 0, err
 }
 
-// destroySealed destroys what is left under the tenant's key: payloads of events, credentials of flows.
+// destroySealed destroys what is left under the tenant's key: payloads of events, credentials of flows. The files of its evidence packs, which are under no key, go with them.
 func (s *Service) destroySealed(ctx context.Context, o models.Offboarding, p progress) (time.Duration, error) {
-	dropped := 0
-	if err := s.Store.OnPlatform(ctx, "drop the deliveries of an offboarded tenant", func(tx *store.Tx) (err error) {
-		dropped, err = tx.DropDeliveriesOfTenant(o.TenantID, s.now())
+	dropped, packs := 0, 0
+	if err := s.Store.OnPlatform(ctx, "drop the deliveries and evidence packs of an offboarded tenant", func(tx *store.Tx) (err error) {
+		if dropped, err = tx.DropDeliveriesOfTenant(o.TenantID, s.now()); err != nil {
+			return err
+		}
+		packs, err = tx.DestroyEvidencePacksOfTenant(o.TenantID)
 		return err
 	}); err != nil {
 		return 0, err
@@ -304,7 +307,7 @@ func (s *Service) destroySealed(ctx context.Context, o models.Offboarding, p pro
 		if err != nil {
 			return err
 		}
-		return p.note(tx, n, n, true, counts("values", n, "deliveries", dropped))
+		return p.note(tx, n, n, true, counts("values", n, "deliveries", dropped, "packs", packs))
 	})
 }
 

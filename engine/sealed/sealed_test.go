@@ -93,7 +93,7 @@ func TestPutMoveDestroy(t *testing.T) {
 	}
 }
 
-// TestRowCannotBeMovedInTheDatabase plays somebody with write access to the tables: copies, rollbacks and replacements must not open.
+// TestRowCannotBeMovedInTheDatabase is A56: it plays somebody with write access to the tables: copies, rollbacks and replacements must not open.
 func TestRowCannotBeMovedInTheDatabase(t *testing.T) {
 	ctx, w := context.Background(), newWorld(t)
 	first := sealed.Owner{Kind: sealed.GrantOwner, ID: models.NewID[models.GrantID](time.Now()).String()}

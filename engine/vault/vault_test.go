@@ -76,6 +76,7 @@ func TestAValueOpensOnlyInItsPlace(t *testing.T) {
 	}
 }
 
+// TestWrappedKeysCannotBeSwapped is A56 for the keys themselves: one of another tenant opens nothing.
 func TestWrappedKeysCannotBeSwapped(t *testing.T) {
 	kek := newKEK(t)
 	v := vault.New(kek, "instance", time.Now)

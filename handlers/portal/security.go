@@ -122,6 +122,9 @@ func (p *Portal) renderRequirement(c echo.Context, status int, faults []ui.Error
 
 // opens says whether the actor may open a page of the portal.
 func (p *Portal) opens(actor models.Actor, path string) bool {
+	if path == "/security/egress" && !actor.Platform() {
+		return false // the hosts of one organisation are not told apart
+	}
 	for _, r := range p.routes() {
 		if r.Method == http.MethodGet && r.Path == path {
 			return actor.May(r.Permission)

@@ -194,18 +194,31 @@ func (t *Tx) EvidencePacks(tenant models.TenantID, maskedOnly bool) ([]models.Ev
 	return all[models.EvidencePack](query.Order("created_at DESC").Limit(100))
 }
 
-// MarkEvidencePack notes how far a pack is.
+// MarkEvidencePack notes how far a pack is. ErrNotFound: it is finished, or its tenant left.
 func (t *Tx) MarkEvidencePack(id models.PackID, state string, step int, problem string) error {
-	return changed(t.db.Exec(`UPDATE evidence_packs SET state = ?, step = ?, problem = ? WHERE id = ? AND state <> 'ready'`, state, step, problem, id))
+	return changed(t.db.Exec(`UPDATE evidence_packs SET state = ?, step = ?, problem = ? WHERE id = ? AND state NOT IN ('ready', 'destroyed')`, state, step, problem, id))
 }
 
-// FinishEvidencePack keeps the file. ErrNotFound: it was finished already.
+// FinishEvidencePack keeps the file. ErrNotFound: it was finished already, or its tenant left.
 func (t *Tx) FinishEvidencePack(p models.EvidencePack, content []byte) error {
-	if err := changed(t.db.Exec(`UPDATE evidence_packs SET state = 'ready', step = steps, problem = '', digest = ?, size = ?, finished_at = ? WHERE id = ? AND state <> 'ready'`,
+	if err := changed(t.db.Exec(`UPDATE evidence_packs SET state = 'ready', step = steps, problem = '', digest = ?, size = ?, finished_at = ? WHERE id = ? AND state NOT IN ('ready', 'destroyed')`,
 		p.Digest, p.Size, p.FinishedAt, p.ID)); err != nil {
 		return err
 	}
 	return wrap(t.db.Exec(`INSERT INTO evidence_contents (pack_id, tenant_id, content) VALUES (?, ?, ?)`, p.ID, p.TenantID, content).Error)
+}
+
+// DestroyEvidencePacksOfTenant deletes the files of a tenant's packs and keeps the rows. It says how many packs of the tenant are destroyed, now or before.
+func (t *Tx) DestroyEvidencePacksOfTenant(tenant models.TenantID) (int, error) {
+	if err := t.db.Exec(`UPDATE evidence_packs SET state = 'destroyed' WHERE tenant_id = ? AND state <> 'destroyed'`, tenant).Error; err != nil {
+		return 0, wrap(err)
+	}
+	if err := t.db.Exec(`DELETE FROM evidence_contents WHERE tenant_id = ?`, tenant).Error; err != nil {
+		return 0, wrap(err)
+	}
+	var n int64
+	err := t.db.Table("evidence_packs").Where("tenant_id = ? AND state = 'destroyed'", tenant).Count(&n).Error
+	return int(n), wrap(err)
 }
 
 // EvidenceContent reads the file of a pack.

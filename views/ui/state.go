@@ -33,10 +33,11 @@ var states = map[string]stateLook{
 	"refused":  {"Refused", bad, "bad"},
 	"rejected": {"Refused", bad, "bad"},
 	// rights, outside hosts, evidence packs
-	"idle":  {"Not used", warn, "warn"},
-	"known": {"Known", good, "good"},
-	"new":   {"New", warn, "warn"},
-	"ready": {"Ready", good, "good"},
+	"idle":      {"Not used", warn, "warn"},
+	"known":     {"Known", good, "good"},
+	"new":       {"New", warn, "warn"},
+	"ready":     {"Ready", good, "good"},
+	"destroyed": {"Destroyed", ended, "off"},
 	// requirements
 	"met":         {"Met", good, "good"},
 	"not_met":     {"Not met", bad, "bad"},
