@@ -914,7 +914,7 @@ CREATE TABLE public.evidence_packs (
     size bigint DEFAULT 0 NOT NULL,
     created_at timestamp with time zone NOT NULL,
     finished_at timestamp with time zone,
-    CONSTRAINT evidence_packs_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'ready'::text, 'failed'::text])))
+    CONSTRAINT evidence_packs_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'ready'::text, 'failed'::text, 'destroyed'::text])))
 );
 
 ALTER TABLE ONLY public.evidence_packs FORCE ROW LEVEL SECURITY;
@@ -5161,7 +5161,7 @@ GRANT SELECT,DELETE ON TABLE public.events TO postern_platform;
 --
 
 GRANT SELECT ON TABLE public.evidence_contents TO postern_app;
-GRANT SELECT,INSERT,UPDATE ON TABLE public.evidence_contents TO postern_platform;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.evidence_contents TO postern_platform;
 
 
 --
