@@ -23,6 +23,7 @@ var abilities = []struct {
 	{"consent at the provider", able[provider.OAuth]},
 	{"connect by password, tried live", able[provider.Password]},
 	{"take over what is connected there", able[provider.Adopter]},
+	{"open mailboxes by a service account", able[provider.Delegate]},
 	{"list and search messages", able[provider.MessageLister]},
 	{"read messages", able[provider.MessageReader]},
 	{"read attachments", able[provider.AttachmentReader]},

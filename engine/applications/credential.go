@@ -2,10 +2,14 @@ package applications
 
 import (
 	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"slices"
 
 	"github.com/postern-mail/postern/engine/audit"
+	"github.com/postern-mail/postern/engine/email"
 	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/sealed"
 	"github.com/postern-mail/postern/engine/secret"
@@ -16,7 +20,7 @@ import (
 // CredentialDraft is another app at a connector's provider, to be made.
 type CredentialDraft struct {
 	Name         string
-	Type         string          // connector; the others of the v3 API are not offered
+	Type         string          // connector, or serviceaccount at Google: then ClientID is its address and ClientSecret its private key (PEM)
 	Tenant       models.TenantID // zero: chosen by its id only; else used whenever this tenant connects
 	ClientID     string
 	ClientSecret secret.Text
@@ -38,9 +42,11 @@ type CredentialFilter struct {
 }
 
 var (
-	errCredentialType  = fault.New(fault.Invalid, "credential_type_invalid", "credential_type is connector: another app of yours at this provider. Service accounts and administrators' consents are not offered.").At("credential_type")
+	errCredentialType  = fault.New(fault.Invalid, "credential_type_invalid", "credential_type is connector: another app of yours at this provider; at google also serviceaccount. An administrator's consent at Microsoft needs no credential: the consent page leads there.").At("credential_type")
 	errCredentialTaken = fault.New(fault.Conflict, "credential_exists", "This connector has a credential by that name, or one for that organisation.").At("name")
 	errNoApps          = fault.New(fault.Invalid, "credentials_not_offered", "This provider knows no apps, so its connector has no credentials.").At("provider")
+	errServiceKey      = fault.New(fault.Invalid, "private_key_invalid", "credential_data.private_key is the RSA private key of the service account's key file, of at least 2048 bits: from -----BEGIN PRIVATE KEY----- to its end.").At("credential_data.private_key")
+	errServiceAddress  = fault.New(fault.Invalid, "client_email_invalid", "credential_data.client_email is the address of the service account, from its key file.").At("credential_data.client_email")
 	errCredentialID    = fault.New(fault.Invalid, "client_id_missing", "credential_data needs the client_id and client_secret of the app.").At("credential_data")
 )
 
@@ -81,11 +87,11 @@ func (s *Service) Credential(ctx context.Context, actor models.Actor, applicatio
 // CreateCredential adds a credential to a connector. Its client secret is sealed.
 func (s *Service) CreateCredential(ctx context.Context, actor models.Actor, application models.ApplicationID, name string, d CredentialDraft) (models.Credential, error) {
 	at := s.now().UTC()
-	row := models.Credential{ApplicationID: application, ID: models.NewID[models.CredentialID](at), Provider: name, Name: d.Name, ClientID: d.ClientID, Settings: d.Settings, CreatedAt: at, UpdatedAt: at}
+	row := models.Credential{ApplicationID: application, ID: models.NewID[models.CredentialID](at), Provider: name, Name: d.Name, Type: d.Type, ClientID: d.ClientID, Settings: d.Settings, CreatedAt: at, UpdatedAt: at}
 	if !d.Tenant.IsZero() {
 		row.TenantID = &d.Tenant
 	}
-	if d.Type != "connector" {
+	if d.Type != models.CredentialApp && (d.Type != models.CredentialServiceAccount || name != "google") {
 		return models.Credential{}, errCredentialType
 	}
 	defer s.alone(d.ClientSecret)()
@@ -96,8 +102,8 @@ func (s *Service) CreateCredential(ctx context.Context, actor models.Actor, appl
 		if err := s.settleCredential(&row); err != nil {
 			return err
 		}
-		if d.ClientSecret.Empty() {
-			return errCredentialID
+		if err := credentialSecret(row.Type, d.ClientSecret); err != nil {
+			return err
 		}
 		if err := tx.InsertCredential(row); err != nil {
 			return err
@@ -139,6 +145,11 @@ func (s *Service) UpdateCredential(ctx context.Context, actor models.Actor, appl
 		}
 		if err := s.settleCredential(&row); err != nil {
 			return err
+		}
+		if !c.ClientSecret.Empty() {
+			if err := credentialSecret(row.Type, c.ClientSecret); err != nil {
+				return err
+			}
 		}
 		row.UpdatedAt = s.now().UTC()
 		if err := tx.ChangeCredential(row); err != nil {
@@ -186,11 +197,18 @@ func (s *Service) settleCredential(c *models.Credential) error {
 	if !oneLine(c.Name, 1, 200) {
 		return errName
 	}
+	settings := kind.settings
+	if c.Type == models.CredentialServiceAccount {
+		if (email.Address{Email: c.ClientID}).Check() != nil {
+			return errServiceAddress
+		}
+		settings = []string{"private_key_id", "client_id", "project_id"} // what names the key and the delegation. A token_uri is not kept: what we sign goes to the operator's address alone
+	}
 	if !oneLine(c.ClientID, 1, 500) {
 		return errCredentialID
 	}
 	kept := models.Settings{}
-	for _, key := range kind.settings {
+	for _, key := range settings {
 		if v := c.Settings[key]; v != "" {
 			if !oneLine(v, 1, 2000) {
 				return errSetting.At("credential_data." + key)
@@ -199,6 +217,30 @@ func (s *Service) settleCredential(c *models.Credential) error {
 		}
 	}
 	c.Settings = kept
+	return nil
+}
+
+// credentialSecret checks what a credential signs with.
+func credentialSecret(kind string, value secret.Text) error {
+	if kind != models.CredentialServiceAccount {
+		if value.Empty() {
+			return errCredentialID
+		}
+		return nil
+	}
+	block, _ := pem.Decode([]byte(value.Reveal()))
+	if block == nil {
+		return errServiceKey
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		if parsed, err = x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
+			return errServiceKey
+		}
+	}
+	if key, ok := parsed.(*rsa.PrivateKey); !ok || key.N.BitLen() < 2048 {
+		return errServiceKey
+	}
 	return nil
 }
 

@@ -191,6 +191,8 @@ func (s *Service) fillCredential(ctx context.Context, f *models.ConnectFlow, tex
 		return unknown
 	case err != nil:
 		return err
+	case c.Type != models.CredentialApp:
+		return fault.New(fault.Invalid, "invalid_request", "This credential is a service account: nobody consents through it. Connect its mailboxes with POST /v3/connect/custom.").At("credential_id")
 	case !slices.Contains(f.Providers, c.Provider):
 		return fault.New(fault.Invalid, "invalid_request", "The connector credential belongs to another provider than the one asked for.").At("credential_id")
 	}

@@ -3,10 +3,8 @@ package grants
 import (
 	"context"
 	"fmt"
-	"maps"
 
 	"github.com/postern-mail/postern/engine/fault"
-	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/engine/secret"
 	"github.com/postern-mail/postern/engine/tokens"
 	"github.com/postern-mail/postern/models"
@@ -23,6 +21,9 @@ type CustomRequest struct {
 	Settings map[string]string // servers; may be empty
 	State    string
 	Existing string // id of an authorization that exists at the provider; then there is no address and no password
+	// Credential is a service account that may act for the mailbox at Address; then there is no password. Scopes are for it alone; none: reading.
+	Credential string
+	Scopes     []string
 }
 
 var errAdoptNarrow = fault.New(fault.Denied, "permission_missing", "Only a key of the whole application may take over an existing grant: the grant may be of any of its organisations.")
@@ -37,41 +38,13 @@ func (s *Service) Custom(ctx context.Context, actor models.Actor, r CustomReques
 	if err != nil {
 		return models.Grant{}, err
 	}
-	connector, err := s.providers.Connector(r.Provider)
-	byPassword, ok := connector.(provider.Password)
-	adopter, adopts := connector.(provider.Adopter)
-	if err != nil || !ok && !(adopts && r.Existing != "") || !adopts && r.Existing != "" {
-		return models.Grant{}, fault.New(fault.Invalid, "provider_unknown", "Only mailboxes with a password can be connected this way: imap, icloud. Others need their owner's consent at the provider.").At("provider")
-	}
-	if err := s.tokens.Offered(ctx, actor.Application, r.Provider, nil); err != nil {
-		return models.Grant{}, fault.New(fault.Invalid, "provider_unknown", "This application has no connector for the provider asked for.").At("provider").Because(err)
-	}
-	var who provider.Identity
-	var settings map[string]string
-	credential, scopes := tokens.Credential{Password: r.Password}, models.Strings{}
-	if r.Existing != "" {
-		// One key of the provider reaches every grant of the application there: a key of ours that is bound to one organisation must not reach another's mailbox by its id.
-		if !actor.Tenant.IsZero() {
-			return models.Grant{}, errAdoptNarrow
-		}
-		app, err := s.tokens.App(ctx, actor.Application, r.Provider, nil)
-		if err != nil {
-			return models.Grant{}, err
-		}
-		var token provider.Token
-		if token, who, err = adopter.Adopt(ctx, app, r.Existing); err != nil {
-			return models.Grant{}, fmt.Errorf("look at an existing grant: %w", err)
-		}
-		credential, scopes, r.Address = tokens.Credential{Access: token.Access, Refresh: token.Refresh, ExpiresAt: token.ExpiresAt}, append(scopes, token.Scopes...), who.Email
-	} else if who, settings, err = byPassword.Check(ctx, provider.Login{Address: r.Address, Username: r.Username, Password: r.Password, Settings: maps.Clone(r.Settings)}); err != nil {
-		return models.Grant{}, fmt.Errorf("try a password: %w", err)
+	b, err := s.brought(ctx, actor, tenant, r)
+	if err != nil {
+		return models.Grant{}, err
 	}
 	now := s.now()
-	f := models.ConnectFlow{TenantID: tenant, ID: models.NewID[models.FlowID](now), ApplicationID: actor.Application, Provider: r.Provider, Subject: who.Subject, Email: who.Email, Name: who.Name, Login: r.Username,
-		Settings: settings, ScopesRequested: scopes, ScopesGranted: scopes, ClientState: r.State, Address: actor.Addr.String(), UserAgent: actor.UserAgent}
-	if f.Login == "" {
-		f.Login = r.Address
-	}
+	f := models.ConnectFlow{TenantID: tenant, ID: models.NewID[models.FlowID](now), ApplicationID: actor.Application, Provider: r.Provider, Subject: b.who.Subject, Email: b.who.Email, Name: b.who.Name, Login: b.login,
+		Settings: b.settings, CredentialID: b.app, ScopesRequested: b.scopes, ScopesGranted: b.scopes, ClientState: r.State, Address: actor.Addr.String(), UserAgent: actor.UserAgent}
 	var g models.Grant
 	err = s.store.InTenant(ctx, tenant, func(tx *store.Tx) error {
 		if t, err := tx.Tenant(tenant); err != nil || t.State != models.TenantActive {
@@ -83,7 +56,7 @@ func (s *Service) Custom(ctx context.Context, actor models.Actor, r CustomReques
 		if err != nil {
 			return err
 		}
-		if err := s.tokens.Save(ctx, tx, tenant, tokens.Flow(f.ID), credential); err != nil {
+		if err := s.tokens.Save(ctx, tx, tenant, tokens.Flow(f.ID), b.credential); err != nil {
 			return err
 		}
 		g, err = s.activate(ctx, tx, actor, f, row)

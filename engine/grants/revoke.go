@@ -189,5 +189,5 @@ func (s *Service) WhatEnds(g models.Grant) provider.Severance {
 	if server == "" {
 		server = g.Settings["ews_host"]
 	}
-	return provider.SeveranceOf(g.Provider, provider.SeveranceFacts{Address: g.Email, Server: server})
+	return provider.SeveranceOf(g.Provider, provider.SeveranceFacts{Address: g.Email, Server: server, Delegated: g.Settings[provider.ByDelegation] == "true"})
 }

@@ -16,7 +16,9 @@ const (
 	SMTPPort = "smtp_port"
 	SMTPTLS  = "smtp_tls"
 	SMTPUser = "smtp_username" // defaults to the login
-	SentCopy = "sent_copy"     // ByServer where submission itself files a copy among the sent messages
+	// ByDelegation is "true" where no person consented: the mailbox is opened by a service account that an administrator trusts.
+	ByDelegation = "by_delegation"
+	SentCopy     = "sent_copy" // ByServer where submission itself files a copy among the sent messages
 )
 
 // Values of settings: how a mail connection is protected, and who keeps the copy of what is sent.
@@ -54,6 +56,7 @@ type App struct {
 	ClientSecret secret.Text
 	SecretBefore secret.Text // the one before it, while a change of secrets lasts: tried where the provider refuses ClientSecret; may be empty
 	RedirectURI  string
+	Delegated    bool              // a service account: ClientID is its address, ClientSecret its private key (PEM), and nobody consents
 	Settings     map[string]string // tenant, topic_name, ... as the provider needs
 }
 

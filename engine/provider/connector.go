@@ -48,6 +48,14 @@ type Adopter interface {
 	Adopt(ctx context.Context, app App, id string) (Token, Identity, error)
 }
 
+// Delegate is a connector that reaches mailboxes by their administrator's word alone: an App that is Delegated may act for everybody whom it names. There is no refresh
+// token; whoever needs another access token calls it again. ErrInvalidGrant, as with OAuth, when the provider says that this is over; other faults are meant for the caller.
+// Scopes are those of the provider's table; Token.Scopes is what was asked for in the end.
+type Delegate interface {
+	OAuth
+	Delegated(ctx context.Context, app App, address string, scopes []string) (Token, Identity, error)
+}
+
 // Onward is a connector whose consent page sends the browser on to other origins, which the page before it must be allowed to lead to.
 type Onward interface{ Onward() []string }
 

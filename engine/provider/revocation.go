@@ -19,5 +19,6 @@ type Revocation struct {
 	Answer      string    // the provider's answer in its own words, shortened: "200 OK", "400 invalid_token"
 	Status      int       // HTTP status; 0 when nothing was asked
 	ProbeAnswer string    // what the probe got; empty when there was none
+	Delegated   bool      // nobody consented: only an administrator can end what is left
 	AccessUntil time.Time // the latest moment at which an issued access token can still work; zero = none can
 }

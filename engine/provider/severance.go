@@ -12,8 +12,9 @@ type SeveranceFacts struct {
 	AccessUntil time.Time // latest end of an access token already issued; zero = none, or not known
 	// Siblings is how many other connections of the same person through the same provider app end too. It is for the owner of
 	// the mailbox and the platform operator only: for all others leave it 0, and the sentence stays general.
-	Siblings int
-	HereOnly bool // the provider is not told, on purpose: it would end what others hold through the same app
+	Siblings  int
+	Delegated bool // a service account opens the mailbox: no person consented
+	HereOnly  bool // the provider is not told, on purpose: it would end what others hold through the same app
 }
 
 // Severance is what revoking ends, said before the click. Each list holds whole sentences; an empty one is not shown.
@@ -56,10 +57,16 @@ func SeveranceOf(provider string, f SeveranceFacts) Severance {
 		who = "this mailbox"
 	}
 	s := Severance{EndsNow: []string{fmt.Sprintf(ourAccess, who), ourTokens, ourCopy}}
-	if f.HereOnly && OnePermission(provider) {
+	if f.HereOnly && !f.Delegated && OnePermission(provider) {
 		label := providerLabel(provider)
 		s.EndsBy = []string{"An access token that " + label + " issued earlier ends by itself within 90 minutes" + until(f.AccessUntil) + ". Nobody holds it any more."}
 		s.OwnerOnly = []string{label + " is not told. The permission stays listed there until its owner removes it" + removedAt(provider) + "."}
+		return s
+	}
+	if f.Delegated {
+		label := providerLabel(provider)
+		s.EndsBy = []string{"An access token that " + label + " issued earlier ends by itself within 60 minutes" + until(f.AccessUntil) + ". Nobody holds it any more."}
+		s.OwnerOnly = delegationSteps
 		return s
 	}
 	switch provider {
@@ -106,6 +113,10 @@ var microsoftSteps = []string{
 	"An administrator can end it for everyone: Entra admin center, Enterprise applications, the app, Properties, Enabled for users to sign in: No. One person's permission is removed with Microsoft Graph or PowerShell (oauth2PermissionGrants).",
 }
 
+var delegationSteps = []string{
+	"No person consented to this connection: an administrator of the organisation lets a service account act for its mailboxes. The administrator ends that for all of them at admin.google.com: Security, Access and data control, API controls, Manage domain-wide delegation.",
+}
+
 var appleSteps = []string{
 	"The app-specific password stays good at Apple until its owner removes it: account.apple.com, Sign-In and Security, App-Specific Passwords.",
 	"Changing the Apple Account password removes all app-specific passwords at once.",
@@ -142,6 +153,7 @@ func stamp(t time.Time) string { return t.UTC().Format("2 January 2006 15:04 UTC
 func AfterRevocation(provider string, f SeveranceFacts, r Revocation, at time.Time) []string {
 	out := []string{"We destroyed our copy of the credential on " + stamp(at) + "."}
 	label := providerLabel(provider)
+	f.Delegated = f.Delegated || r.Delegated
 	switch r.Outcome {
 	case SeveredVerified:
 		if provider == "nylas" {
@@ -171,7 +183,7 @@ func AfterRevocation(provider string, f SeveranceFacts, r Revocation, at time.Ti
 	}
 	if r.Outcome == DeletedHereOnly || r.Outcome == UserActionNeeded {
 		steps := SeveranceOf(provider, f).OwnerOnly
-		if provider == "google" && !f.HereOnly {
+		if provider == "google" && !f.HereOnly && !f.Delegated {
 			steps = []string{"The owner can remove the app at myaccount.google.com/connections."}
 		}
 		if provider == "nylas" {

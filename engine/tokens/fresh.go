@@ -148,7 +148,7 @@ func (k *Keeper) ask(ctx context.Context, g models.Grant, old Credential, holder
 		return provider.Credential{}, err
 	}
 	oauth, ok := connector.(provider.OAuth)
-	if !ok || old.Refresh.Empty() {
+	if !ok || old.Refresh.Empty() && !delegated(g) {
 		return provider.Credential{}, k.refused(ctx, g, "no refresh token")
 	}
 	app, err := k.App(ctx, g.ApplicationID, g.Provider, g.CredentialID)
@@ -156,7 +156,7 @@ func (k *Keeper) ask(ctx context.Context, g models.Grant, old Credential, holder
 		return provider.Credential{}, err
 	}
 	asked, cancel := context.WithTimeout(ctx, asking)
-	token, err := oauth.Refresh(asked, app, old.Refresh)
+	token, err := renew(asked, oauth, app, g, old)
 	cancel()
 	if errors.Is(err, provider.ErrInvalidGrant) {
 		return provider.Credential{}, errors.Join(err, k.refused(ctx, g, provider.ReasonOf(err)))
@@ -178,6 +178,28 @@ func (k *Keeper) ask(ctx context.Context, g models.Grant, old Credential, holder
 		return provider.Credential{}, fmt.Errorf("save a refreshed token: %w", err)
 	}
 	return provider.Credential{AccessToken: token.Access, ExpiresAt: token.ExpiresAt}, nil
+}
+
+// delegated says whether a grant is opened by a service account, so that there is no refresh token.
+func delegated(g models.Grant) bool { return g.Settings[provider.ByDelegation] == "true" }
+
+// renew gets a new access token: by the refresh token, or by a service account's word for the mailbox.
+func renew(ctx context.Context, by provider.OAuth, app provider.App, g models.Grant, old Credential) (provider.Token, error) {
+	if !delegated(g) {
+		return by.Refresh(ctx, app, old.Refresh)
+	}
+	d, ok := by.(provider.Delegate)
+	if !ok || !app.Delegated {
+		return provider.Token{}, provider.ErrAppRefused
+	}
+	token, who, err := d.Delegated(ctx, app, g.Login, g.ScopesGranted)
+	if errors.Is(err, provider.ErrInvalidGrant) { // its words are for whoever connects; a grant that was there is over
+		return provider.Token{}, provider.InvalidGrant(provider.ReasonOf(err))
+	}
+	if err == nil && who.Subject != g.Subject { // the address went to somebody else: theirs was never connected
+		return provider.Token{}, provider.InvalidGrant("the address belongs to another person now")
+	}
+	return token, err
 }
 
 // overtaken answers a refresh that came back after its turn. Where the grant is alive, another process refreshed it: that token is used, and ours is only forgotten,
@@ -226,7 +248,7 @@ func (k *Keeper) Reject(ctx context.Context, g models.Grant) (again bool, err er
 		if err != nil {
 			return err
 		}
-		if byPassword = c.Refresh.Empty(); byPassword {
+		if byPassword = c.Refresh.Empty() && !delegated(g); byPassword {
 			return nil
 		}
 		again = true

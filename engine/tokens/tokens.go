@@ -156,7 +156,7 @@ func (k *Keeper) App(ctx context.Context, application models.ApplicationID, name
 			return nil
 		}
 		other, err := tx.Credential(application, name, *credential)
-		app.ClientID, app.Settings, owner = other.ClientID, other.Settings, sealed.Owner{Kind: sealed.CredentialOwner, ID: credential.String()}
+		app.ClientID, app.Settings, app.Delegated, owner = other.ClientID, other.Settings, other.Type == models.CredentialServiceAccount, sealed.Owner{Kind: sealed.CredentialOwner, ID: credential.String()}
 		return err
 	})
 	if err != nil {

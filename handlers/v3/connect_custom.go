@@ -13,7 +13,7 @@ import (
 )
 
 // connectCustom connects a mailbox whose password the program has (contract, section 3.9), or takes over a grant that exists at Nylas: provider nylas with
-// settings.grant_id, which Nylas' own API has no need of.
+// settings.grant_id, which Nylas' own API has no need of; or, at google, one that a service account may act for (settings.email_address and credential_id).
 func (d *Door) connectCustom(c echo.Context) error {
 	b, err := bodyOf(c, false)
 	if err != nil {
@@ -48,12 +48,19 @@ func (d *Door) connectCustom(c echo.Context) error {
 	if r.Provider == "nylas" {
 		r.Existing = given["grant_id"]
 	}
+	if r.Provider == "google" {
+		r.Credential, r.Scopes = given["credential_id"], b.texts("scope")
+	}
 	switch {
 	case r.Provider == "nylas" && r.Existing == "":
 		b.wrong("settings.grant_id", "settings.grant_id is missing: the id of a grant of your Nylas application.")
 	case r.Existing != "":
+	case r.Credential != "" && given["refresh_token"] == "":
+		if r.Address == "" {
+			b.wrong("settings.email_address", "settings.email_address is missing: whose mailbox the service account is to open.")
+		}
 	case given["refresh_token"] != "" || given["credential_id"] != "":
-		b.wrong("settings", "A refresh token or a credential cannot be brought here yet. Have the owner consent at /v3/connect/auth.")
+		b.wrong("settings", "A refresh token cannot be brought here, and a credential only for google, where it is a service account. Have the owner consent at /v3/connect/auth.")
 	case r.Address == "":
 		b.wrong("settings.imap_username", "settings.imap_username is missing.")
 	case password == "":

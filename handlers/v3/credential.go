@@ -14,7 +14,7 @@ import (
 
 // credentialJSON never holds the client id or secret. workspace_id is ours: the organisation that always connects with this app.
 func credentialJSON(row models.Credential) map[string]any {
-	out := map[string]any{"id": row.ID.String(), "name": row.Name, "credential_type": "connector", "created_at": row.CreatedAt.Unix(), "updated_at": row.UpdatedAt.Unix()}
+	out := map[string]any{"id": row.ID.String(), "name": row.Name, "credential_type": row.Type, "created_at": row.CreatedAt.Unix(), "updated_at": row.UpdatedAt.Unix()}
 	if row.TenantID != nil {
 		out["workspace_id"] = row.TenantID.String()
 	}
@@ -76,8 +76,9 @@ func (d *Door) credentialCreate(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	kind := b.must("credential_type")
 	settings, id, key := credentialData(b)
-	draft := applications.CredentialDraft{Name: b.must("name"), Type: b.must("credential_type"), ClientID: id, ClientSecret: key, Settings: settings}
+	draft := applications.CredentialDraft{Name: b.must("name"), Type: kind, ClientID: id, ClientSecret: key, Settings: settings}
 	if text := b.text("workspace_id"); text != "" {
 		if draft.Tenant, err = models.ParseID[models.TenantID](strings.ToLower(text)); err != nil {
 			b.wrong("workspace_id", "workspace_id is an id of 36 characters.")
@@ -130,8 +131,23 @@ func (d *Door) credentialDelete(c echo.Context) error {
 
 // credentialData takes the app out of the body, so that no later step can show it.
 func credentialData(b *body) (models.Settings, string, secret.Text) {
+	var key secret.Text
+	service := false
+	if data := b.object("credential_data"); data != nil { // a service account's key file: its key has lines, which no other setting has
+		if text, ok := data.fields["private_key"].(string); ok {
+			key = secret.New(text)
+			delete(data.fields, "private_key")
+		}
+		_, service = data.fields["client_email"]
+	}
 	s := b.settings("credential_data")
-	id, key := s["client_id"], secret.New(s["client_secret"])
+	if service || !key.Empty() {
+		id := s["client_email"]
+		delete(s, "client_email")
+		return s, id, key
+	}
+	id := s["client_id"]
+	key = secret.New(s["client_secret"])
 	delete(s, "client_id")
 	delete(s, "client_secret")
 	return s, id, key

@@ -23,6 +23,7 @@ import (
 	"github.com/postern-mail/postern/engine/dial"
 	"github.com/postern-mail/postern/engine/grants"
 	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/provider/gmail"
 	"github.com/postern-mail/postern/engine/provider/imap"
 	"github.com/postern-mail/postern/engine/provider/nylas"
 	"github.com/postern-mail/postern/engine/provider/providertest"
@@ -48,6 +49,7 @@ type world struct {
 	lines   *locked                     // what writes it
 	dovecot *providertest.DovecotServer // nil unless asked for
 	nylas   *providertest.NylasServer   // the same
+	google  *providertest.GoogleServer  // the same
 	app     models.Application
 	other   models.Application
 	tenant  models.Tenant
@@ -81,6 +83,8 @@ func withMail(w *world, _ *v3.Config) { w.dovecot = providertest.Dovecot(w.t) }
 
 func withNylas(w *world, _ *v3.Config) { w.nylas = providertest.Nylas(w.t) }
 
+func withGoogle(w *world, _ *v3.Config) { w.google = providertest.Google(w.t) }
+
 func withLimits(l v3.Limits) option { return func(_ *world, c *v3.Config) { c.Limits = l } }
 
 func newWorld(t *testing.T, options ...option) *world {
@@ -102,6 +106,9 @@ func newWorld(t *testing.T, options ...option) *world {
 	connectors := []provider.Connector{imap.New(mail)}
 	if w.nylas != nil {
 		connectors = append(connectors, nylas.New(nylas.Config{Guard: guard, APIURL: w.nylas.URL}))
+	}
+	if g := w.google; g != nil {
+		connectors = append(connectors, gmail.New(gmail.Config{Guard: guard, Now: w.clock, AuthURL: g.AuthURL(), TokenURL: g.TokenURL(), RevokeURL: g.RevokeURL(), UserinfoURL: g.UserinfoURL(), APIURL: g.APIURL()}))
 	}
 	w.lines = &locked{w: w.log}
 	log := slog.New(slog.NewTextHandler(w.lines, nil))

@@ -25,10 +25,10 @@ func (t *Tx) CredentialByID(application models.ApplicationID, id models.Credenti
 }
 
 // CredentialFor is the credential with which a tenant connects to a provider where the request names none: that of the grant to be connected anew, else the tenant's
-// own. ErrNotFound: the connector's app is used.
+// own. ErrNotFound: the connector's app is used. Service accounts take no part: nobody consents through one.
 func (t *Tx) CredentialFor(application models.ApplicationID, provider string, tenant models.TenantID, grant *models.GrantID) (models.Credential, error) {
 	return one[models.Credential](t.db.Raw(`SELECT c.* FROM credentials c LEFT JOIN grants g ON g.tenant_id = ? AND g.id = ? AND g.credential_id = c.id
-		WHERE c.application_id = ? AND c.provider = ? AND (g.id IS NOT NULL OR c.tenant_id = ?) ORDER BY g.id IS NULL LIMIT 1`, tenant, grant, application, provider, tenant))
+		WHERE c.application_id = ? AND c.provider = ? AND c.type = 'connector' AND (g.id IS NOT NULL OR c.tenant_id = ?) ORDER BY g.id IS NULL LIMIT 1`, tenant, grant, application, provider, tenant))
 }
 
 // InsertCredential adds a credential; ErrTaken when the connector has one by that name, or one for that tenant.

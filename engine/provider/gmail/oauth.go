@@ -65,6 +65,9 @@ func (c *Connector) Refresh(ctx context.Context, app provider.App, refresh secre
 // Revoke implements provider.Revoker. Google ends every token of this person and app with any one of them. The refresh token is tried
 // afterwards; while it still works the answer is an error, so that the caller asks again instead of claiming anything.
 func (c *Connector) Revoke(ctx context.Context, app provider.App, t provider.Token) (provider.Revocation, error) {
+	if app.Delegated { // no person's permission that could be withdrawn, and revoking one token ends no other
+		return provider.Revocation{Outcome: provider.UserActionNeeded, Delegated: true, AccessUntil: t.ExpiresAt}, nil
+	}
 	token := t.Refresh
 	if token.Empty() {
 		token = t.Access

@@ -172,7 +172,7 @@ func clientRefused(code string) bool {
 }
 
 func (c *Client) postAs(ctx context.Context, endpoint string, app provider.App, form url.Values) (status int, after time.Duration, body []byte, err error) {
-	if !c.Basic {
+	if !c.Basic && app.ClientID != "" {
 		form.Set("client_id", app.ClientID)
 		if !app.ClientSecret.Empty() {
 			form.Set("client_secret", app.ClientSecret.Reveal())
@@ -205,19 +205,45 @@ func (c *Client) do(r *http.Request) (status int, after time.Duration, body []by
 	return res.StatusCode, after, body, nil
 }
 
+// Refusal is the cause inside an error that a token endpoint answered: the code and, where there are any, the provider's words. It holds nothing that we sent.
+type Refusal struct{ Code, Words string }
+
+func (r Refusal) Error() string { return strings.TrimSpace(r.Code + " " + r.Words) }
+
+// RefusalOf is what a token endpoint said in a refusal; empty when the error is none.
+func RefusalOf(err error) (code, words string) {
+	var r Refusal
+	if errors.As(err, &r) {
+		return r.Code, r.Words
+	}
+	return "", ""
+}
+
+// Assert trades a signed assertion for an access token (RFC 7523 section 2.1). The assertion itself says who we are. RefusalOf tells what the provider said.
+func (c *Client) Assert(ctx context.Context, assertion secret.Text) (provider.Token, error) {
+	form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {assertion.Reveal()}}
+	out, err := c.token(ctx, provider.App{}, form)
+	return out, err
+}
+
 // refusal reads an error answer of a token endpoint (RFC 6749 section 5.2). Only invalid_grant says that the grant is over.
 func (c *Client) refusal(status int, after time.Duration, body []byte, form url.Values) error {
 	code, description := words(body, form)
 	switch {
 	case status == http.StatusTooManyRequests || status >= 500:
 		return passing(status, after)
+	case code == "invalid_grant" && form.Has("assertion"): // an assertion is refused for a clock, a key or a person: the connector tells them apart
+		return errProvider.Because(Refusal{code, description})
 	case code == "invalid_grant" || code != "" && slices.Contains(c.Ended, code):
 		if description == "" {
 			description = code
 		}
 		return provider.InvalidGrant(description)
 	case clientRefused(code):
-		return provider.ErrAppRefused.Because(errors.New(code))
+		return provider.ErrAppRefused.Because(Refusal{Code: code})
+	}
+	if code != "" && form.Has("assertion") {
+		return errProvider.Because(Refusal{code, description})
 	}
 	return errProvider.Because(errors.New(strings.TrimSpace(strconv.Itoa(status) + " " + code)))
 }
@@ -244,7 +270,7 @@ func words(body []byte, form url.Values) (code, description string) {
 	if len(code) > 60 {
 		return "", ""
 	}
-	for _, k := range []string{"token", "refresh_token", "code", "code_verifier", "client_secret"} {
+	for _, k := range []string{"token", "refresh_token", "code", "code_verifier", "client_secret", "assertion"} {
 		v := form.Get(k)
 		if v == "" {
 			continue

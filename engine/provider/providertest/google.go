@@ -27,6 +27,7 @@ type GoogleServer struct {
 	mu       sync.Mutex
 	clients  map[string]googleClient
 	users    map[string]*GoogleUser // by address
+	services []*GoogleServiceAccount
 	flows    map[string]*googleFlow
 	codes    map[string]*googleCode
 	tokens   map[string]*googleToken // access and refresh tokens

@@ -207,6 +207,10 @@ func (g *GoogleServer) token(w http.ResponseWriter, r *http.Request) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if r.PostForm.Get("grant_type") == "urn:ietf:params:oauth:grant-type:jwt-bearer" { // the assertion says who asks
+		g.assert(w, r.PostForm)
+		return
+	}
 	id, key := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	if user, pass, ok := r.BasicAuth(); ok {
 		id, key = user, pass
