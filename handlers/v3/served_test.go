@@ -33,7 +33,7 @@ var calls = []struct {
 	{methods: "DELETE", path: "/v3/applications/:application", absent: true, difference: "as above"},
 	{methods: "GET POST", path: "/v3/connectors"},
 	{methods: "GET PATCH PUT DELETE", path: "/v3/connectors/:provider"},
-	{methods: "GET POST", path: "/v3/connectors/:provider/creds", difference: "of type `connector`; service accounts and admin consent are not offered"},
+	{methods: "GET POST", path: "/v3/connectors/:provider/creds", difference: "of type `connector`, at google also `serviceaccount`; an admin consent needs no credential here: the consent page leads there"},
 	{methods: "GET PATCH DELETE", path: "/v3/connectors/:provider/creds/:credential"},
 	{methods: "GET POST", path: "/v3/admin/applications/:application/api-keys", difference: "keys can be narrowed by `permissions`, `workspace_id` and `addresses`; without `expires_in` they do not end"},
 	{methods: "GET DELETE", path: "/v3/admin/applications/:application/api-keys/:key"},
