@@ -747,8 +747,10 @@ CREATE TABLE public.credentials (
     settings jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    type text DEFAULT 'connector'::text NOT NULL,
     CONSTRAINT credentials_client_id_check CHECK ((client_id <> ''::text)),
-    CONSTRAINT credentials_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+    CONSTRAINT credentials_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+    CONSTRAINT credentials_type_check CHECK ((type = ANY (ARRAY['connector'::text, 'serviceaccount'::text])))
 );
 
 ALTER TABLE ONLY public.credentials FORCE ROW LEVEL SECURITY;
@@ -2580,7 +2582,7 @@ CREATE UNIQUE INDEX credentials_by_name ON public.credentials USING btree (appli
 -- Name: credentials_of_tenant; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE UNIQUE INDEX credentials_of_tenant ON public.credentials USING btree (application_id, provider, tenant_id) WHERE (tenant_id IS NOT NULL);
+CREATE UNIQUE INDEX credentials_of_tenant ON public.credentials USING btree (application_id, provider, tenant_id, type) WHERE (tenant_id IS NOT NULL);
 
 
 --
