@@ -13,7 +13,7 @@ var (
 	words    = []string{"models", "engine/fault", "engine/email"}
 	tools    = []string{"models/store", "engine/dial", "engine/vault", "engine/sealed", "engine/provider", "engine/spool", "engine/mailer", "engine/tombstones"}
 	keepers  = []string{"engine/audit", "engine/outbox", "engine/tokens"}
-	deeds    = []string{"engine/access", "engine/applications", "engine/tenants", "engine/grants", "engine/webhooks", "engine/verifications", "engine/mailbox", "engine/ledger", "engine/keys", "engine/evidence", "engine/offboardings"}
+	deeds    = []string{"engine/access", "engine/applications", "engine/tenants", "engine/grants", "engine/webhooks", "engine/verifications", "engine/mailbox", "engine/ledger", "engine/keys", "engine/evidence", "engine/offboardings", "engine/watch"}
 	doors    = []string{"handlers/portal", "handlers/consent", "handlers/v3", "handlers/inbound"}
 	skin     = []string{"views/ui", "views/layout", "views/pages", "views/consent"}
 	shared   = []string{"engine/email", "engine/fault", "engine/provider/imapmail", "engine/provider/oauth", "engine/provider/rfc5322"}

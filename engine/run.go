@@ -49,6 +49,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	beside.Go(func() { e.requeue(ctx) })
 	beside.Go(func() { e.bury(ctx) })
 	beside.Go(func() { e.AuditLog.Publish(ctx) })
+	beside.Go(func() { e.Watch.Run(ctx) })
 	e.AuditLog.Sequence(ctx)
 	beside.Wait()
 	defer sending.Wait() // the calls under way end while the jobs do

@@ -48,6 +48,7 @@ type (
 	credentialNoun   struct{}
 	offboardingNoun  struct{}
 	batchNoun        struct{}
+	keeperNoun       struct{}
 )
 
 // The ids, one type a noun.
@@ -85,6 +86,7 @@ type (
 	CredentialID     = ID[credentialNoun]
 	OffboardingID    = ID[offboardingNoun]
 	BatchID          = ID[batchNoun]
+	KeeperID         = ID[keeperNoun]
 )
 
 // PlatformSpace is the tenant id under which the platform's own secrets are sealed: connector and webhook secrets belong
@@ -105,6 +107,15 @@ func NewID[I ~[16]byte](at time.Time) I {
 	b[6] = b[6]&0x0f | 0x70
 	b[8] = b[8]&0x3f | 0x80
 	return I(b)
+}
+
+// DigestID makes an id that sorts by at, like NewID, and is the same whenever it is made of the same digest, which has at least 10 bytes.
+func DigestID[I ~[16]byte](at time.Time, digest []byte) I {
+	b := FloorID[I](at)
+	copy(b[6:], digest[:10])
+	b[6] = b[6]&0x0f | 0x70
+	b[8] = b[8]&0x3f | 0x80
+	return b
 }
 
 // FloorID is the least id that NewID makes at that time or later: ids below it are older. It names no row.

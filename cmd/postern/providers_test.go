@@ -37,6 +37,7 @@ var abilities = []struct {
 	{"list and read drafts", able[provider.DraftReader]},
 	{"write drafts", able[provider.DraftWriter]},
 	{"send drafts", able[provider.DraftSender]},
+	{"watched, for events of messages and folders", able[provider.Watcher]},
 	{"be told of a revocation", able[provider.Revoker]},
 }
 

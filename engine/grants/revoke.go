@@ -71,6 +71,7 @@ func (s *Service) cut(ctx context.Context, actor models.Actor, id models.GrantID
 		return models.Severance{}, fmt.Errorf("%s a grant: %w", act, err)
 	}
 	s.providers.Close(s.tokens.Account(g).Key)
+	s.wasCut(g.ID)
 	return severance, nil
 }
 
@@ -135,6 +136,9 @@ func (s *Service) end(ctx context.Context, tx *store.Tx, actor models.Actor, g m
 		return err
 	}
 	if _, err := tx.CancelSchedulesOfGrant(g.TenantID, g.ID, at.UTC(), "grant_"+act); err != nil {
+		return err
+	}
+	if err := tx.EndWatch(g.TenantID, g.ID); err != nil {
 		return err
 	}
 	entry := objectOf(g)

@@ -22,10 +22,11 @@ type Config struct {
 	Outbox    *outbox.Keeper
 	Tokens    *tokens.Keeper
 	Providers *provider.Set
-	BaseURL   string             // public address of this installation, without a slash at its end
-	Region    string             // us or eu
-	Company   string             // who asks, on the consent page
-	IDTokens  ed25519.PrivateKey // signs id tokens
+	BaseURL   string               // public address of this installation, without a slash at its end
+	Region    string               // us or eu
+	Company   string               // who asks, on the consent page
+	IDTokens  ed25519.PrivateKey   // signs id tokens
+	Cut       func(models.GrantID) // called when a grant was cut in this process, after the commit; nil: nobody wants to know
 	Now       func() time.Time
 	Log       *slog.Logger
 }
@@ -41,13 +42,17 @@ type Service struct {
 	region    string
 	company   string
 	idTokens  ed25519.PrivateKey
+	wasCut    func(models.GrantID)
 	clock     func() time.Time
 	log       *slog.Logger
 }
 
 // New makes the service. It starts no work; see Workers.
 func New(c Config) *Service {
-	return &Service{store: c.Store, audit: c.Audit, outbox: c.Outbox, tokens: c.Tokens, providers: c.Providers, baseURL: c.BaseURL,
+	if c.Cut == nil {
+		c.Cut = func(models.GrantID) {}
+	}
+	return &Service{wasCut: c.Cut, store: c.Store, audit: c.Audit, outbox: c.Outbox, tokens: c.Tokens, providers: c.Providers, baseURL: c.BaseURL,
 		region: c.Region, company: c.Company, idTokens: c.IDTokens, clock: c.Now, log: c.Log}
 }
 

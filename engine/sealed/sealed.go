@@ -25,6 +25,7 @@ const (
 	EventOwner         = "event"
 	DocumentOwner      = "document"
 	ScheduleOwner      = store.ScheduleOwner
+	WatchOwner         = store.WatchOwner
 )
 
 // fields is the registry: whatever is sealed stands here, so that rotation, checking and shredding cannot forget a field.
@@ -38,6 +39,7 @@ var fields = map[string][]string{
 	EventOwner:         {"payload"},
 	DocumentOwner:      {"content"},
 	ScheduleOwner:      append([]string{"draft"}, schedulePieces()...),
+	WatchOwner:         {"position"},
 }
 
 // SchedulePiece is how much of a scheduled message's files is sealed at once, so that sealing 25 MB does not take 25 MB of memory.

@@ -19,18 +19,6 @@ import (
 
 var errMessageID = fault.New(fault.Invalid, "parameter_invalid", "message_id names the message that the attachment belongs to.").At("message_id")
 
-// attachmentJSON shows what is known of an attachment.
-func attachmentJSON(g models.Grant, a email.Attachment) map[string]any {
-	out := map[string]any{"id": a.ID, "grant_id": g.ID.String(), "filename": a.Filename, "content_type": a.ContentType, "size": a.Size, "is_inline": a.Inline}
-	if a.ContentID != "" {
-		out["content_id"] = a.ContentID
-	}
-	if a.Disposition != "" {
-		out["content_disposition"] = a.Disposition
-	}
-	return out
-}
-
 // attachment reads which one is meant. Both forms of the path are in use: SDKs name the message in the query, the command line client in the path.
 func (d *Door) attachment(c echo.Context) (g models.Grant, message, id string, err error) {
 	q := queryOf(c)
@@ -72,7 +60,7 @@ func (d *Door) attachmentShow(c echo.Context) error {
 	if at < 0 {
 		return provider.ErrAttachmentNotFound
 	}
-	return one(c, attachmentJSON(g, m.Attachments[at]))
+	return one(c, m.Attachments[at].Object(g.ID.String()))
 }
 
 // attachmentDownload answers the bytes. Whatever they are, they are answered as a file and as no type that a browser would show: their sender is a stranger.

@@ -26,18 +26,7 @@ func folderUnknown(err error, field string) error {
 	return err
 }
 
-func folderJSON(g models.Grant, f email.Folder) map[string]any {
-	attributes := make([]string, len(f.Attributes))
-	for i, a := range f.Attributes {
-		attributes[i] = string(a)
-	}
-	out := map[string]any{"id": f.ID, "grant_id": g.ID.String(), "object": "folder", "name": f.Name, "child_count": f.Children, "total_count": f.Total,
-		"unread_count": f.Unread, "system_folder": f.System, "attributes": attributes}
-	if f.ParentID != "" {
-		out["parent_id"] = f.ParentID
-	}
-	return out
-}
+func folderJSON(g models.Grant, f email.Folder) map[string]any { return f.Object(g.ID.String()) }
 
 // usual is the order in which mail programs show the folders that every mailbox has.
 var usual = []email.Attribute{email.Inbox, email.Drafts, email.Sent, email.Archive, email.Junk, email.Trash}

@@ -103,22 +103,10 @@ func (d *Door) mailbox(c echo.Context) (models.Grant, error) {
 
 // messageJSON shows a message. With raw_mime nothing but the ids and the message as it travelled is answered.
 func messageJSON(g models.Grant, m email.Message, fields email.Fields) map[string]any {
-	out := map[string]any{"id": m.ID, "grant_id": g.ID.String(), "object": "message"}
 	if fields == email.RawOnly {
-		out["raw_mime"] = base64.URLEncoding.EncodeToString(m.Raw)
-		return out
+		return map[string]any{"id": m.ID, "grant_id": g.ID.String(), "object": "message", "raw_mime": base64.URLEncoding.EncodeToString(m.Raw)}
 	}
-	out["thread_id"], out["subject"], out["body"], out["snippet"] = m.ThreadID, m.Subject, m.Body(), m.Snippet
-	out["from"], out["to"], out["cc"], out["bcc"], out["reply_to"] = people(m.From), people(m.To), people(m.Cc), people(m.Bcc), people(m.ReplyTo)
-	out["unread"], out["starred"], out["folders"] = m.Unread, m.Starred, list(m.Folders)
-	if !m.Date.IsZero() {
-		out["date"], out["created_at"] = m.Date.Unix(), m.Date.Unix()
-	}
-	attachments := make([]map[string]any, len(m.Attachments))
-	for i, a := range m.Attachments {
-		attachments[i] = attachmentJSON(g, a)
-	}
-	out["attachments"] = attachments
+	out := m.Object(g.ID.String())
 	if fields == email.WithHeaders || fields == email.WithBasicHeaders {
 		headers := make([]map[string]any, 0, len(m.Headers))
 		for _, h := range m.Headers {
@@ -133,15 +121,4 @@ func messageJSON(g models.Grant, m email.Message, fields email.Fields) map[strin
 
 func basicHeader(name string) bool {
 	return strings.EqualFold(name, "Message-ID") || strings.EqualFold(name, "In-Reply-To") || strings.EqualFold(name, "References")
-}
-
-func people(addresses []email.Address) []map[string]any {
-	out := make([]map[string]any, len(addresses))
-	for i, a := range addresses {
-		out[i] = map[string]any{"email": a.Email}
-		if a.Name != "" {
-			out[i]["name"] = a.Name
-		}
-	}
-	return out
 }

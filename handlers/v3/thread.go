@@ -18,7 +18,7 @@ func threadJSON(g models.Grant, t email.Thread) map[string]any {
 	if t.Latest.Draft {
 		newest["object"] = "draft"
 	}
-	out := map[string]any{"id": t.ID, "grant_id": g.ID.String(), "object": "thread", "subject": t.Subject, "snippet": t.Snippet, "participants": people(t.Participants),
+	out := map[string]any{"id": t.ID, "grant_id": g.ID.String(), "object": "thread", "subject": t.Subject, "snippet": t.Snippet, "participants": email.People(t.Participants),
 		"message_ids": list(t.MessageIDs), "draft_ids": list(t.DraftIDs), "folders": list(t.Folders), "unread": t.Unread, "starred": t.Starred,
 		"has_attachments": t.Attachments, "has_drafts": len(t.DraftIDs) > 0, latest: newest}
 	if !t.Earliest.IsZero() {

@@ -180,6 +180,11 @@ func readLine(r io.Reader) ([]byte, error) {
 
 // login opens a connection and authenticates. Its faults tell a refused credential from everything else.
 func (m *Mail) login(ctx context.Context, s server, login string, credential provider.Credential) (*session, error) {
+	return m.loginTold(ctx, s, login, credential, nil)
+}
+
+// loginTold is login with a channel that gets a value when the server says something about the selected folder unasked.
+func (m *Mail) loginTold(ctx context.Context, s server, login string, credential provider.Credential, told chan<- struct{}) (*session, error) {
 	w, err := m.open(ctx, s, startTLS)
 	if err != nil {
 		return nil, err
@@ -196,7 +201,7 @@ func (m *Mail) login(ctx context.Context, s server, login string, credential pro
 		w.greeting = []byte("* OK\r\n") // given before TLS; the client waits for one
 	}
 	w.allow(greetingBytes, time.Now().Add(m.connectTimeout))
-	c := imapclient.New(w, &imapclient.Options{WordDecoder: &mime.WordDecoder{CharsetReader: charset.Reader}})
+	c := imapclient.New(w, &imapclient.Options{WordDecoder: &mime.WordDecoder{CharsetReader: charset.Reader}, UnilateralDataHandler: teller(told)})
 	if err := c.WaitGreeting(); err != nil {
 		return nil, provider.ErrUnreachable.Because(plain(err))
 	}

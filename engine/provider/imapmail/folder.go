@@ -34,12 +34,19 @@ func (m *Mail) ListFolders(ctx context.Context, a provider.Account) ([]email.Fol
 
 // folders asks for the list; with counts also for the number of messages.
 func (s *session) folders(ctx context.Context, counts bool) ([]*imap.ListData, error) {
+	if counts {
+		return s.list(ctx, &imap.StatusOptions{NumMessages: true, NumUnseen: true})
+	}
+	return s.list(ctx, nil)
+}
+
+// list asks for the list, with each folder's status where one is wanted.
+func (s *session) list(ctx context.Context, status *imap.StatusOptions) ([]*imap.ListData, error) {
 	s.allow(ctx, listBytes)
 	var options *imap.ListOptions
-	status := &imap.StatusOptions{NumMessages: true, NumUnseen: true}
 	if s.has(imap.CapListExtended) || s.has(imap.CapIMAP4rev2) {
 		options = &imap.ListOptions{ReturnSpecialUse: s.has(imap.CapSpecialUse)}
-		if counts && s.has(imap.CapListStatus) {
+		if status != nil && s.has(imap.CapListStatus) {
 			options.ReturnStatus = status
 		}
 		if *options == (imap.ListOptions{}) {
@@ -60,7 +67,7 @@ func (s *session) folders(ctx context.Context, counts bool) ([]*imap.ListData, e
 	if err := cmd.Close(); err != nil {
 		return nil, err
 	}
-	if counts && (options == nil || options.ReturnStatus == nil) {
+	if status != nil && (options == nil || options.ReturnStatus == nil) {
 		for i, d := range all {
 			if i == mostStatus {
 				break

@@ -21,6 +21,8 @@ type Config struct {
 	IdleAfter      time.Duration    // a connection unused for so long is closed: 5 minutes
 	ConnectTimeout time.Duration    // from the socket to the login's answer: 20 seconds
 	CommandTimeout time.Duration    // one call: 60 seconds
+	WatchEvery     time.Duration    // a watched mailbox is looked at so often even if its server says nothing: 5 minutes
+	PollEvery      time.Duration    // the same where the server cannot say anything (no IDLE): 1 minute
 	// At changes an account before it is used, as a connector does whose servers are fixed; nil = as it was saved. It is asked once for a call.
 	At func(provider.Account) provider.Account
 }
@@ -32,6 +34,7 @@ type Mail struct {
 	roots                                     *x509.CertPool
 	perAccount, most                          int
 	idleAfter, connectTimeout, commandTimeout time.Duration
+	watchEvery, pollEvery                     time.Duration
 	at                                        func(provider.Account) provider.Account
 
 	mu       sync.Mutex
@@ -50,13 +53,14 @@ type account struct {
 	users  int          // callers inside with; guarded by Mail.mu, as are idle and live
 	idle   []*session
 	live   map[*session]struct{}
+	watch  *watch // the one that watches; its connection is not of the pool, and not counted in its total
 	closed bool
 }
 
 // New makes a Mail.
 func New(c Config) *Mail {
 	m := &Mail{guard: c.Guard, now: c.Now, roots: c.Roots, perAccount: c.PerAccount, most: c.Total, idleAfter: c.IdleAfter,
-		connectTimeout: c.ConnectTimeout, commandTimeout: c.CommandTimeout, at: c.At, accounts: map[string]*account{}, indexes: map[indexKey]*indexEntry{}}
+		connectTimeout: c.ConnectTimeout, commandTimeout: c.CommandTimeout, watchEvery: c.WatchEvery, pollEvery: c.PollEvery, at: c.At, accounts: map[string]*account{}, indexes: map[indexKey]*indexEntry{}}
 	if m.now == nil {
 		m.now = time.Now
 	}
@@ -68,6 +72,8 @@ func New(c Config) *Mail {
 	orTime(&m.idleAfter, 5*time.Minute)
 	orTime(&m.connectTimeout, 20*time.Second)
 	orTime(&m.commandTimeout, time.Minute)
+	orTime(&m.watchEvery, 5*time.Minute)
+	orTime(&m.pollEvery, time.Minute)
 	return m
 }
 
@@ -104,7 +110,10 @@ func (m *Mail) Close(key string) {
 		dying = append(dying, s)
 		m.total--
 	}
-	a.live, a.idle = nil, nil
+	if a.watch != nil {
+		dying = append(dying, a.watch.session)
+	}
+	a.live, a.idle, a.watch = nil, nil, nil
 	m.mu.Unlock()
 	for _, s := range dying {
 		s.end()
@@ -116,6 +125,9 @@ func (m *Mail) Open(key string) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if a := m.accounts[key]; a != nil {
+		if a.watch != nil {
+			return len(a.live) + 1
+		}
 		return len(a.live)
 	}
 	return 0
