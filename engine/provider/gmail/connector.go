@@ -74,6 +74,7 @@ var (
 	_ provider.DraftWriter    = (*Connector)(nil)
 	_ provider.DraftSender    = (*Connector)(nil)
 	_ provider.FolderWriter   = (*Connector)(nil)
+	_ provider.Watcher        = (*Connector)(nil)
 )
 
 // New makes the connector.

@@ -87,6 +87,13 @@ func (l *looker) look() error {
 
 func (l *looker) inbox(d *imap.ListData, f *folderPosition) error {
 	stayed := l.session.folder == inbox
+	if stayed {
+		// Of the folder that is selected a server may tell STATUS as it was (RFC 3501 section 6.3.10). What is new is said unasked, at the latest now.
+		l.session.allow(l.ctx, selectBytes)
+		if err := l.session.use(inbox, false); err != nil {
+			return err
+		}
+	}
 	select {
 	case <-l.told:
 		l.signal = true

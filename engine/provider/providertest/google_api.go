@@ -91,6 +91,8 @@ func (g *GoogleServer) api(w http.ResponseWriter, r *http.Request) {
 		e.if_(googleLabellers, func() { e.label(at(2)) })
 	case method == "GET history" && len(path) == 2:
 		e.if_(append(googleReaders, googleGmailScope+"metadata"), e.history)
+	case method == "POST watch" && len(path) == 2:
+		e.if_(append(googleReaders, googleGmailScope+"metadata"), e.watch)
 	case method == "GET profile" && len(path) == 2:
 		e.if_(append(googleReaders, googleGmailScope+"compose", googleGmailScope+"metadata"), func() {
 			googleReply(w, 200, map[string]any{"emailAddress": key.user.Address, "messagesTotal": len(e.box.messages), "threadsTotal": len(e.box.messages), "historyId": fmt.Sprint(e.box.historyID())})

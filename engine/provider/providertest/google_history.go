@@ -1,12 +1,14 @@
 package providertest
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // googleOldest is the first history id that the fake remembers; older ones are gone, as at Gmail after about a week.
@@ -50,7 +52,7 @@ func (e *googleExchange) history() {
 	case err != nil || err2 != nil || most < 1:
 		googleRefuse(e.w, http.StatusBadRequest, "invalidArgument", "Invalid value")
 		return
-	case since < googleOldest:
+	case since < googleOldest || since <= e.box.forgotten:
 		googleRefuse(e.w, http.StatusNotFound, "notFound", "Requested entity was not found.")
 		return
 	}
@@ -75,6 +77,31 @@ func (e *googleExchange) history() {
 		out["history"] = all
 	}
 	googleReply(e.w, 200, out)
+}
+
+// googleTopic is the form of a Pub/Sub topic's name.
+var googleTopic = regexp.MustCompile(`^projects/[a-z][a-z0-9.:-]{4,60}/topics/[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
+
+// watch is users.watch: Google publishes changes to the topic for seven days.
+func (e *googleExchange) watch() {
+	var in struct{ TopicName string }
+	if json.Unmarshal(e.body, &in) != nil || !googleTopic.MatchString(in.TopicName) {
+		googleRefuse(e.w, http.StatusBadRequest, "invalidArgument", "Invalid topicName does not match projects/{project}/topics/{topic}")
+		return
+	}
+	googleReply(e.w, 200, map[string]any{"historyId": fmt.Sprint(e.box.historyID()), "expiration": fmt.Sprint(e.g.now().Add(7 * 24 * time.Hour).UnixMilli())})
+}
+
+// ForgetHistory makes all history ids of before too old, as a week does.
+func (g *GoogleServer) ForgetHistory(address string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, u := range g.users {
+		if u.Address == address {
+			u.box.forgotten = u.box.historyID()
+			u.box.changes = append(u.box.changes, googleChange{id: u.box.historyID() + 1, kind: "none", entry: map[string]any{"id": fmt.Sprint(u.box.historyID() + 1)}})
+		}
+	}
 }
 
 // googleFields is every field of a message that can be selected.

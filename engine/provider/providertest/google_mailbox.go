@@ -19,10 +19,11 @@ import (
 
 // googleBox is one mailbox at the fake Google. The server's lock guards it.
 type googleBox struct {
-	labels   []*googleLabel
-	messages map[string]*googleMessage
-	next     int
-	changes  []googleChange
+	labels    []*googleLabel
+	messages  map[string]*googleMessage
+	next      int
+	changes   []googleChange
+	forgotten int // the newest history id that is not remembered any more
 }
 
 type googleLabel struct {
