@@ -22,7 +22,6 @@ type watch struct {
 	key     string
 	session *session
 	told    chan struct{}
-	signal  bool      // the server said something about the inbox
 	deep    time.Time // when all folders were compared last
 	once    sync.Once
 }
@@ -116,7 +115,6 @@ func (w *watch) Wait(ctx context.Context, poked <-chan struct{}) error {
 	}
 	select {
 	case <-w.told: // between the look and now
-		w.signal = true
 		return nil
 	default:
 	}
@@ -133,7 +131,6 @@ func (w *watch) Wait(ctx context.Context, poked <-chan struct{}) error {
 	case <-s.client.Closed():
 		return w.broken(nil)
 	case <-w.told:
-		w.signal = true
 	case <-poked:
 	case <-timer.C:
 	}

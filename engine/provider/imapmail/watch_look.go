@@ -76,37 +76,18 @@ func (l *looker) look() error {
 	if deep && !l.out.More {
 		l.deep = time.Now()
 	}
-	// The inbox comes last and stays selected: what reaches it from here on is told by the server.
+	// The inbox comes last and stays selected: what reaches it from here on is told by the server. It is compared at every look, because of the folder that is selected
+	// a server may tell STATUS as it was (RFC 3501 section 6.3.10); what was told before the comparison is found by it.
+	select {
+	case <-l.told:
+	default:
+	}
 	for _, d := range all {
 		if f := l.at.folder(d.Mailbox); d.Mailbox == inbox && f != nil {
-			return l.inbox(d, f)
+			return l.compare(d, f)
 		}
 	}
 	return nil
-}
-
-func (l *looker) inbox(d *imap.ListData, f *folderPosition) error {
-	stayed := l.session.folder == inbox
-	if stayed {
-		// Of the folder that is selected a server may tell STATUS as it was (RFC 3501 section 6.3.10). What is new is said unasked, at the latest now.
-		l.session.allow(l.ctx, selectBytes)
-		if err := l.session.use(inbox, false); err != nil {
-			return err
-		}
-	}
-	select {
-	case <-l.told:
-		l.signal = true
-	default:
-	}
-	if stayed && !l.signal && d.Status != nil && f.same(d.Status) {
-		return nil
-	}
-	err := l.compare(d, f)
-	if err == nil {
-		l.signal = false
-	}
-	return err
 }
 
 // room is how many changes may still be told.

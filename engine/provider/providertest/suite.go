@@ -33,7 +33,7 @@ type Case struct {
 	Revoke func(testing.TB, provider.Account)
 	// SendTo is an address that takes mail; empty when sending is not tried.
 	SendTo string
-	// Lacks names the capabilities that the connector does not have: update, delete, folders, send, threads, drafts, folder changes; archive, for a provider
+	// Lacks names the capabilities that the connector does not have: update, delete, folders, send, threads, drafts, folder changes, watch; archive, for a provider
 	// without a folder of that use; draft threads, for one that does not put an answer that is still a draft into the conversation.
 	Lacks []string
 
@@ -45,6 +45,8 @@ type Case struct {
 	StableIDs, ManyFolders bool
 	// Everywhere: a list without a folder covers more than the inbox. The suite then names the inbox where it means it.
 	Everywhere bool
+	// FolderToTrash: a folder that is deleted goes among the deleted items, and is listed there.
+	FolderToTrash bool
 	// OneBody: the provider keeps one form of a body, HTML, and names attachments in its own way.
 	OneBody bool
 }
@@ -72,7 +74,7 @@ func Run(t *testing.T, c Case) {
 		"capabilities": capabilities, "empty": empty, "newest first": newestFirst, "paging": paging, "filters": filters, "get": get, "large": large, "odd mail": odd,
 		"not found": notFound, "bad queries": badQueries, "update": update, "delete": remove, "folders": folders, "send": send, "revoked": revoked, "closed": closed, "cancelled": cancelled,
 		"threads": threadList, "paging of threads": threadPaging, "filters of threads": threadFilters, "change of threads": threadChange,
-		"drafts": draftWrite, "list of drafts": draftList, "send a draft": draftSend, "change of folders": folderChange,
+		"drafts": draftWrite, "list of drafts": draftList, "send a draft": draftSend, "change of folders": folderChange, "watch": watched,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, c) })
 	}
