@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	pollWindow = 100              // the newest messages of each folder that are compared
-	pollPages  = 5                // of pollWindow, that are walked for such as are new
-	pollDeep   = 15 * time.Minute // between two comparisons of folders whose counts do not change
+	pollWindow = 100 // the newest messages of each folder that are compared
+	pollPages  = 5   // of pollWindow, that are walked for such as are new
+	pollDeep   = 8   // looks, from one comparison of folders whose counts do not change to the next
 )
 
 // Polled is a mailbox that can be watched by asking alone.
@@ -34,7 +34,7 @@ type poll struct {
 	mailbox Polled
 	account Account
 	every   time.Duration
-	deep    time.Time
+	looks   int // since all folders were compared
 }
 
 // pollPosition is how the mailbox stood.
@@ -108,8 +108,7 @@ func (l *pollLook) look() error {
 		return err
 	}
 	l.folders(folders)
-	now := time.Now()
-	deep := now.Sub(l.deep) > pollDeep
+	deep := l.looks%pollDeep == 0
 	for _, f := range folders {
 		known := l.at.Folders[f.ID]
 		if known.Total == f.Total && known.Unread == f.Unread && !deep && !f.Has(email.Inbox) && !l.begin {
@@ -125,8 +124,8 @@ func (l *pollLook) look() error {
 			return err
 		}
 	}
-	if deep && !l.out.More {
-		l.deep = now
+	if !l.out.More {
+		l.looks++
 	}
 	return l.settle()
 }
