@@ -105,7 +105,7 @@ func foreigners() []foreign {
 		{"github.com/riverqueue/", nil, []string{"engine", "engine/*", "models/store"}, "a job is put into the caller's transaction by the engine, never by a door"},
 		{"github.com/jackc/pgx/", nil, []string{"models/store", "models/store/*", "engine", "engine/outbox", "cmd/postern"}, "all SQL is in models/store"},
 		{"database/sql", nil, []string{"models/store", "models/store/*", "engine/outbox"}, "all SQL is in models/store; the outbox only hands the caller's transaction to River"},
-		{"github.com/emersion/", nil, []string{"engine/provider", "engine/provider/*", "engine/email", "engine/mailer"}, "mail protocols are the connectors' business, and the mailer's for Postern's own mail"},
+		{"github.com/emersion/", nil, []string{"engine/provider", "engine/provider/*", "engine/email", "engine/mailer", "cmd/postern/load"}, "mail protocols are the connectors' business, the mailer's for Postern's own mail, and the bare peer's"},
 		{"github.com/chromedp/", nil, []string{"none"}, "a browser is for tests"},
 		{"testing", nil, []string{"none"}, "package testing is for tests"},
 		{"math/rand", nil, []string{"none"}, "its numbers can be guessed; use crypto/rand"},

@@ -35,6 +35,7 @@ func measures() []measure {
 		{"receive", "the way in: events verified, logged on disk and answered; refused ones; a gzip bomb", benchReceive},
 		{"log", "the verification log's page by each filter, over the rows that --log-rows says", benchLog},
 		{"offboard", "an organisation of 10,000 mailboxes leaves: refused everywhere, every credential destroyed, the data key gone", benchOffboard},
+		{"watch", "500 mailboxes behind IMAP, watched in IDLE over TLS: the memory of each, beside a bare go-imap connection", benchWatch},
 	}
 }
 

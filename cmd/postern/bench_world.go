@@ -15,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/postern-mail/postern/cmd/postern/load"
 	"github.com/postern-mail/postern/engine/access"
 	"github.com/postern-mail/postern/engine/applications"
 	v3 "github.com/postern-mail/postern/handlers/v3"
@@ -32,7 +33,8 @@ type world struct {
 	dsn     string // of the superuser: for seeding, past every wall
 	process *process
 	addr    string // host:port of the API
-	wanted  int    // tenants to make
+	mail    *load.IMAPServer
+	wanted  int // tenants to make
 
 	application models.ApplicationID
 	tenants     []models.TenantID
@@ -91,7 +93,14 @@ func (w *world) start(ctx context.Context) (err error) {
 	if w.addr, err = unusedAddr(); err != nil {
 		return err
 	}
-	c, err := loadConfig(modeDemo, []string{"--addr", w.addr, "--data", w.dir}, nil)
+	if w.mail, err = load.StartIMAP(); err != nil {
+		return err
+	}
+	issuer := filepath.Join(w.dir, "mail-ca.pem")
+	if err := os.WriteFile(issuer, w.mail.CA, 0o600); err != nil {
+		return fmt.Errorf("write the mail server's issuer: %w", err)
+	}
+	c, err := loadConfig(modeDemo, []string{"--addr", w.addr, "--egress-roots", issuer, "--data", w.dir}, nil)
 	if err != nil {
 		return err
 	}
@@ -181,6 +190,9 @@ func (w *world) end() error {
 	}
 	if w.process != nil {
 		errs = append(errs, w.process.engine.Close())
+	}
+	if w.mail != nil {
+		errs = append(errs, w.mail.Close())
 	}
 	if w.cluster != nil {
 		errs = append(errs, w.cluster.Stop(), os.RemoveAll(w.cluster.Home()))
