@@ -1627,6 +1627,34 @@ CREATE TABLE public.verifications_rest (
 
 
 --
+-- Name: watch_keepers; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.watch_keepers (
+    id uuid NOT NULL,
+    until timestamp with time zone NOT NULL
+);
+
+
+--
+-- Name: watches; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.watches (
+    tenant_id uuid NOT NULL,
+    grant_id uuid NOT NULL,
+    application_id uuid NOT NULL,
+    holder uuid,
+    fence bigint DEFAULT 0 NOT NULL,
+    version bigint DEFAULT 0 NOT NULL,
+    pokes bigint DEFAULT 0 NOT NULL,
+    since timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.watches FORCE ROW LEVEL SECURITY;
+
+
+--
 -- Name: webhook_health; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -2358,6 +2386,22 @@ ALTER TABLE ONLY public.verifications
 
 ALTER TABLE ONLY public.verifications_rest
     ADD CONSTRAINT verifications_rest_pkey PRIMARY KEY (at, id);
+
+
+--
+-- Name: watch_keepers watch_keepers_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.watch_keepers
+    ADD CONSTRAINT watch_keepers_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: watches watches_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.watches
+    ADD CONSTRAINT watches_pkey PRIMARY KEY (tenant_id, grant_id);
 
 
 --
@@ -3188,6 +3232,13 @@ CREATE INDEX verifications_rest_webhook_id_at_id_idx ON public.verifications_res
 
 
 --
+-- Name: watches_of_holder; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX watches_of_holder ON public.watches USING btree (holder);
+
+
+--
 -- Name: webhooks_in_trouble; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -3789,6 +3840,14 @@ ALTER TABLE ONLY public.token_families
 
 
 --
+-- Name: watches watches_tenant_id_grant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.watches
+    ADD CONSTRAINT watches_tenant_id_grant_id_fkey FOREIGN KEY (tenant_id, grant_id) REFERENCES public.grants(tenant_id, id) ON DELETE CASCADE;
+
+
+--
 -- Name: webhook_health webhook_health_application_id_webhook_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -4381,6 +4440,13 @@ CREATE POLICY platform ON public.verifications TO postern_platform USING (true) 
 
 
 --
+-- Name: watches platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.watches TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
 -- Name: webhook_health platform; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -4610,6 +4676,13 @@ CREATE POLICY tenant ON public.tenants TO postern_app USING ((id = ( SELECT sec.
 
 
 --
+-- Name: watches tenant; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY tenant ON public.watches TO postern_app USING ((tenant_id = ( SELECT sec.tenant() AS tenant))) WITH CHECK ((tenant_id = ( SELECT sec.tenant() AS tenant)));
+
+
+--
 -- Name: connect_flows tenant_or_application; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -4694,6 +4767,12 @@ ALTER TABLE public.verification_hours ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.verifications ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: watches; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.watches ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: webhook_health; Type: ROW SECURITY; Schema: public; Owner: -
@@ -5483,6 +5562,21 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.verification_hours TO postern_
 
 GRANT SELECT,INSERT ON TABLE public.verifications TO postern_app;
 GRANT SELECT,INSERT ON TABLE public.verifications TO postern_platform;
+
+
+--
+-- Name: TABLE watch_keepers; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.watch_keepers TO postern_platform;
+
+
+--
+-- Name: TABLE watches; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,DELETE,UPDATE ON TABLE public.watches TO postern_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.watches TO postern_platform;
 
 
 --

@@ -34,6 +34,7 @@ var constructors = map[string]any{
 	"ConnectorEdit": pages.ConnectorEdit, "APIKeyList": pages.APIKeyList, "APIKeyCreate": pages.APIKeyCreate, "Revoke": pages.Revoke, "MemberList": pages.MemberList,
 	"MemberInvite": pages.MemberInvite, "MemberShow": pages.MemberShow, "Account": pages.Account, "Report": pages.Report, "GuestEnter": pages.GuestEnter, "Settings": pages.Settings, "Search": pages.Search,
 	"Begin": consent.Begin, "Password": consent.Password, "Partial": consent.Partial, "WrongAccount": consent.WrongAccount, "Done": consent.Done, "End": consent.End, "Approval": consent.Approval,
+	"BatchConfirm": pages.BatchConfirm, "BatchList": pages.BatchList, "BatchShow": pages.BatchShow, "ServiceAccountList": pages.ServiceAccountList, "ServiceAccountCreate": pages.ServiceAccountCreate,
 	"Reference": pages.Reference, "ReferenceNylas": pages.ReferenceNylas, "ReferenceChapter": func(p layout.Page, v pages.ReferenceView) templ.Component {
 		return pages.ReferenceChapter(p, v, append(v.Groups, pages.RefGroup{})[0])
 	},

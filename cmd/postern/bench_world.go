@@ -42,6 +42,8 @@ type world struct {
 	grants      []models.GrantID
 	asking      *http.Client // made when it is first asked for
 
+	tokens *tokenServer // a provider that counts
+
 	stop context.CancelFunc
 	done chan error
 }
@@ -100,7 +102,11 @@ func (w *world) start(ctx context.Context) (err error) {
 	if err := os.WriteFile(issuer, w.mail.CA, 0o600); err != nil {
 		return fmt.Errorf("write the mail server's issuer: %w", err)
 	}
-	c, err := loadConfig(modeDemo, []string{"--addr", w.addr, "--egress-roots", issuer, "--data", w.dir}, nil)
+	if w.tokens, err = startTokens(); err != nil {
+		return err
+	}
+	c, err := loadConfig(modeDemo, []string{"--addr", w.addr, "--egress-roots", issuer, "--data", w.dir,
+		"--google-token-url", w.tokens.url + "/token", "--google-userinfo-url", w.tokens.url + "/userinfo", "--google-api-url", w.tokens.url + "/"}, nil)
 	if err != nil {
 		return err
 	}
@@ -193,6 +199,9 @@ func (w *world) end() error {
 	}
 	if w.mail != nil {
 		errs = append(errs, w.mail.Close())
+	}
+	if w.tokens != nil {
+		errs = append(errs, w.tokens.server.Close())
 	}
 	if w.cluster != nil {
 		errs = append(errs, w.cluster.Stop(), os.RemoveAll(w.cluster.Home()))
