@@ -28,7 +28,7 @@ test: ## everything that CI runs
 	@$(MAKE) --no-print-directory go-test
 
 go-test: $(ASSETS) ## the Go tests alone: unit, store, conformance, browser
-	$(GO) test -timeout 12m ./...
+	$(GO) test -timeout 40m ./...
 
 client-test: bin/postern ## the upstream SDK as a client
 	@node test/client/run.mjs
