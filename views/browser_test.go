@@ -43,7 +43,9 @@ func serve(t *testing.T) *httptest.Server {
 			}
 		})
 	}
-	mux.HandleFunc("GET /offboardings/1/progress", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }) // nothing moves in a sample
+	for _, work := range []string{"offboardings", "batches"} {
+		mux.HandleFunc("GET /"+work+"/1/progress", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }) // nothing moves in a sample
+	}
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return server
