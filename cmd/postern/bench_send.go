@@ -74,7 +74,7 @@ func benchSend(ctx context.Context, b *bench) error {
 	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	defer server.Close() //nolint:errcheck // the measure is over
-	hook, _, err := w.process.engine.Webhooks.Create(ctx, system, webhooks.Draft{Application: w.application, URL: "http://" + listener.Addr().String(), TriggerTypes: []string{"message.updated"}})
+	hook, _, err := w.process.engine.Webhooks.Create(ctx, system, webhooks.Draft{Application: w.application, URL: "http://" + listener.Addr().String(), TriggerTypes: []string{"grant.updated"}})
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func benchSend(ctx context.Context, b *bench) error {
 func (w *world) commit(ctx context.Context, tenant models.TenantID, n int) ([]models.EventID, error) {
 	list := make([]outbox.Event, n)
 	for i := range list {
-		list[i] = outbox.Event{Tenant: tenant, Application: w.application, Type: "message.updated", Source: "/google/emails/realtime", Object: map[string]string{"id": "m", "snippet": strings.Repeat("x", 1000)}}
+		list[i] = outbox.Event{Tenant: tenant, Application: w.application, Type: "grant.updated", Source: "/google/emails/realtime", Object: map[string]string{"id": "m", "snippet": strings.Repeat("x", 1000)}}
 	}
 	var ids []models.EventID
 	err := w.process.engine.Store.InTenant(ctx, tenant, func(tx *store.Tx) (err error) {
@@ -200,7 +200,7 @@ func (w *world) seedDeliveries(ctx context.Context, hook models.Webhook, n int) 
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // what was written is committed
 	for _, statement := range []string{
 		`INSERT INTO deliveries (application_id, id, webhook_id, tenant_id, event_id, event_type, status, attempts, last_status, created_at, settled_at)
-			SELECT $1, gen_random_uuid(), $2, $3, gen_random_uuid(), 'message.updated', 'delivered', 1, 200, now() - n * interval '1 second', now() FROM generate_series(1, $4::int) n`,
+			SELECT $1, gen_random_uuid(), $2, $3, gen_random_uuid(), 'grant.updated', 'delivered', 1, 200, now() - n * interval '1 second', now() FROM generate_series(1, $4::int) n`,
 		`INSERT INTO attempts (application_id, id, delivery_id, number, generations, request, status, latency_ms, started_at)
 			SELECT d.application_id, gen_random_uuid(), d.id, 1, '{1}', '{"Content-Type": "application/json"}', 200, 5, d.created_at FROM deliveries d
 			WHERE d.application_id = $1 AND d.webhook_id = $2 AND d.tenant_id = $3 AND NOT EXISTS (SELECT FROM attempts a WHERE a.application_id = d.application_id AND a.delivery_id = d.id) LIMIT $4::int`,
