@@ -52,10 +52,10 @@ func benchWatch(ctx context.Context, b *bench) error {
 		return err
 	}
 	for server.Idling.Load() < watchedMailboxes && time.Since(began) < 90*time.Second && ctx.Err() == nil {
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond) // the server counts who idles and tells nobody; the memory is taken when all do
 	}
 	took, got := time.Since(began), server.Idling.Load()
-	time.Sleep(2 * time.Second) // the last looks end
+	time.Sleep(2 * time.Second) // nothing says that the last looks have ended; what they still hold must not be counted
 	each := (held() - before) / watchedMailboxes
 	// Nobody asks any more: the mailboxes are left before the next measure.
 	if err := w.process.engine.Store.InApplication(ctx, hook.ApplicationID, func(tx *store.Tx) error { return tx.MarkWebhookDeleted(hook.ApplicationID, hook.ID, time.Now().UTC()) }); err != nil {

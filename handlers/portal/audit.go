@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -161,7 +162,7 @@ func auditRows(actor models.Actor, list []models.AuditEntry, names map[models.Te
 
 func auditRow(actor models.Actor, e models.AuditEntry, names map[models.TenantID]string) pages.AuditRow {
 	row := pages.AuditRow{ID: e.ID.String(), URL: "/audit/" + e.ID.String(), At: e.At, Actor: masked(actor, e.Actor), Act: actWords(e.Action), Action: e.Action, Object: masked(actor, e.Object),
-		ObjectURL: objectURL(actor, e), Outcome: e.Outcome, Detail: masked(actor, detailWords(e.Detail))}
+		ObjectURL: objectURL(actor, e), Outcome: e.Outcome, Detail: masked(actor, detailWords(forPeople(e.Detail)))}
 	if !actor.May(models.ReadAudit) {
 		row.URL = ""
 	}
@@ -200,6 +201,14 @@ func objectURL(actor models.Actor, e models.AuditEntry) string {
 		return "/grants/" + e.ObjectID + "/receipt"
 	}
 	return ""
+}
+
+// forPeople leaves out what only a program compares; an entry's own page and the exports have it.
+func forPeople(s models.Settings) models.Settings {
+	s = maps.Clone(s)
+	delete(s, "digest")
+	delete(s, "receipt")
+	return s
 }
 
 func detailWords(s models.Settings) string {
