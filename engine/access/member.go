@@ -16,7 +16,6 @@ var (
 	errManage     = fault.New(fault.Denied, "members_denied", "Only an owner or admin manages members.")
 	errOwnersOnly = fault.New(fault.Denied, "owners_only", "Only an owner can do this to an owner, or make one.")
 	errLastOwner  = fault.New(fault.Conflict, "last_owner", "This is the only owner. Make somebody else an owner first.")
-	errCursor     = fault.New(fault.Invalid, "bad_cursor", "This page's address is damaged. Start again from the first page.").At("cursor")
 )
 
 func mayManage(a models.Actor) error {
@@ -81,7 +80,7 @@ func (s *Service) Members(ctx context.Context, actor models.Actor, f MemberFilte
 		id, name, ok := strings.Cut(string(raw), " ")
 		after, errID := models.ParseID[models.MemberID](id)
 		if err != nil || !ok || errID != nil || strings.ContainsRune(name, 0) {
-			return MemberPage{}, errCursor
+			return MemberPage{}, store.ErrCursor
 		}
 		q.AfterName, q.AfterID = name, after
 	}

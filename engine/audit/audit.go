@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
 )
@@ -80,8 +79,7 @@ type Page struct {
 	Next, Prev string
 }
 
-// errCursor says that a cursor is not one of ours.
-var errCursor = fault.New(fault.Invalid, "bad_cursor", "This page's address is damaged. Start again from the first page.").At("cursor")
+// store.ErrCursor says that a cursor is not one of ours.
 
 // List gives entries the actor may know of: staff see all, everybody else their own tenant's. It is for lines on the page of something else; a page of the audit itself calls Read.
 func (k *Keeper) List(ctx context.Context, actor models.Actor, f Filter) (Page, error) {
@@ -160,16 +158,16 @@ func readCursor(text string, q *store.AuditQuery) (back bool, err error) {
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil {
-		return false, errCursor
+		return false, store.ErrCursor
 	}
 	part := strings.Split(string(raw), " ")
 	if len(part) != 3 {
-		return false, errCursor
+		return false, store.ErrCursor
 	}
 	at, errTime := time.Parse(time.RFC3339Nano, part[1])
 	id, errID := models.ParseID[models.AuditID](part[2])
 	if errTime != nil || errID != nil {
-		return false, errCursor
+		return false, store.ErrCursor
 	}
 	switch part[0] {
 	case "o":
@@ -179,6 +177,6 @@ func readCursor(text string, q *store.AuditQuery) (back bool, err error) {
 		q.AfterAt, q.AfterID = at, id
 		return true, nil
 	default:
-		return false, errCursor
+		return false, store.ErrCursor
 	}
 }

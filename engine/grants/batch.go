@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/fault"
@@ -290,21 +288,12 @@ func (s *Service) FindBatch(ctx context.Context, actor models.Actor, id models.B
 // Batches lists the batches that the actor may know of, the newest first, and the cursor of the next page.
 func (s *Service) Batches(ctx context.Context, actor models.Actor, cursor string, limit int) ([]models.Batch, string, error) {
 	q := store.BatchQuery{Tenant: actor.Tenant, Limit: min(max(limit, 1), 200) + 1}
-	if cursor != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(cursor)
-		at, id, ok := strings.Cut(string(raw), " ")
-		if err != nil || !ok {
-			return nil, "", errCursor
-		}
-		if q.BeforeAt, err = time.Parse(time.RFC3339Nano, at); err != nil {
-			return nil, "", errCursor
-		}
-		if q.BeforeID, err = models.ParseID[models.BatchID](id); err != nil {
-			return nil, "", errCursor
-		}
+	var err error
+	if q.BeforeAt, q.BeforeID, err = store.ReadCursor[models.BatchID](cursor); err != nil {
+		return nil, "", err
 	}
 	var rows []models.Batch
-	err := s.read(ctx, actor, "list batches for staff", func(tx *store.Tx) (err error) {
+	err = s.read(ctx, actor, "list batches for staff", func(tx *store.Tx) (err error) {
 		rows, err = tx.Batches(q)
 		return err
 	})
@@ -316,5 +305,5 @@ func (s *Service) Batches(ctx context.Context, actor models.Actor, cursor string
 	}
 	rows = rows[:q.Limit-1]
 	last := rows[len(rows)-1]
-	return rows, nextCursor(last.RequestedAt, last.ID), nil
+	return rows, store.Cursor(last.RequestedAt, last.ID), nil
 }

@@ -2,7 +2,6 @@ package grants
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,8 +43,6 @@ type Page struct {
 // CountedUpTo is where counting stops: a person needs to know "many", and counting all would cost with the table.
 const CountedUpTo = 10_000
 
-var errCursor = fault.New(fault.Invalid, "bad_cursor", "This page's address is damaged. Start again from the first page.").At("cursor")
-
 // List gives the grants the actor may know of. It counts only when no cursor and no offset is given.
 func (s *Service) List(ctx context.Context, actor models.Actor, f Filter) (Page, error) {
 	q, err := s.query(actor, f)
@@ -74,7 +71,7 @@ func (s *Service) List(ctx context.Context, actor models.Actor, f Filter) (Page,
 		if q.Sort == "updated_at" {
 			at = last.UpdatedAt
 		}
-		p.Next = base64.RawURLEncoding.EncodeToString([]byte(at.UTC().Format(time.RFC3339Nano) + " " + last.ID.String()))
+		p.Next = store.Cursor(at, last.ID)
 	}
 	return p, nil
 }
@@ -102,19 +99,9 @@ func (s *Service) query(actor models.Actor, f Filter) (store.GrantQuery, error) 
 	case !f.WithPending:
 		q.Status = []models.GrantStatus{models.GrantValid, models.GrantInvalid, models.GrantRevoked}
 	}
-	if f.Cursor != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(f.Cursor)
-		at, id, ok := strings.Cut(string(raw), " ")
-		if err != nil || !ok {
-			return q, errCursor
-		}
-		var errID error
-		q.AfterAt, err = time.Parse(time.RFC3339Nano, at)
-		if q.AfterID, errID = models.ParseID[models.GrantID](id); err != nil || errID != nil {
-			return q, errCursor
-		}
-	}
-	return q, nil
+	var err error
+	q.AfterAt, q.AfterID, err = store.ReadCursor[models.GrantID](f.Cursor)
+	return q, err
 }
 
 // Find gives one grant in any status. A foreign one is store.ErrNotFound, like one that never was.

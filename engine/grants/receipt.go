@@ -2,10 +2,8 @@ package grants
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/postern-mail/postern/engine/fault"
@@ -38,24 +36,13 @@ func (f ReceiptFilter) query(actor models.Actor) (store.SeveranceQuery, error) {
 		q.Tenant = actor.Tenant
 	}
 	if f.Cursor != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(f.Cursor)
-		at, id, ok := strings.Cut(string(raw), " ")
-		if err != nil || !ok {
-			return q, errCursor
+		at, id, err := store.ReadCursor[models.ReceiptID](f.Cursor)
+		if err != nil {
+			return q, err
 		}
-		if q.BeforeAt, err = time.Parse(time.RFC3339Nano, at); err != nil {
-			return q, errCursor
-		}
-		if _, err = models.ParseID[models.ReceiptID](id); err != nil {
-			return q, errCursor
-		}
-		q.BeforeID = id
+		q.BeforeAt, q.BeforeID = at, id.String()
 	}
 	return q, nil
-}
-
-func nextCursor(at time.Time, id fmt.Stringer) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(at.UTC().Format(time.RFC3339Nano) + " " + id.String()))
 }
 
 // Receipts lists receipts the actor may see, the newest first, and the cursor of the next page.
@@ -77,7 +64,7 @@ func (s *Service) Receipts(ctx context.Context, actor models.Actor, f ReceiptFil
 	}
 	rows = rows[:q.Limit-1]
 	last := rows[len(rows)-1]
-	return rows, nextCursor(last.CreatedAt, last.ID), nil
+	return rows, store.Cursor(last.CreatedAt, last.ID), nil
 }
 
 // Severances lists the work of ending access, the newest first, and the cursor of the next page. With Open it is the list of what may still be live
@@ -100,7 +87,7 @@ func (s *Service) Severances(ctx context.Context, actor models.Actor, f ReceiptF
 	}
 	rows = rows[:q.Limit-1]
 	last := rows[len(rows)-1]
-	return rows, nextCursor(last.CutAt, last.ID), nil
+	return rows, store.Cursor(last.CutAt, last.ID), nil
 }
 
 // Receipt gives one receipt and its body. A foreign one is store.ErrNotFound.

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"strings"
 	"time"
@@ -14,7 +13,6 @@ import (
 
 var (
 	errDenied = fault.New(fault.Denied, "accesses_denied", "The access ledger is for the company's staff, its reviewers and its customers.")
-	errCursor = fault.New(fault.Invalid, "bad_cursor", "This page's address is damaged. Start again from the first page.").At("cursor")
 )
 
 // Latest is how many accesses of a mailbox are summed up.
@@ -46,7 +44,7 @@ func (s *Service) List(ctx context.Context, actor models.Actor, f Filter) (Page,
 	}
 	q := store.AccessQuery{Tenant: f.Tenant, Grant: f.Grant, Actor: strings.TrimSpace(f.Actor), Operation: f.Operation, Refused: f.Refused, Since: f.Since, Limit: min(limit, 500) + 1}
 	var err error
-	if q.BeforeAt, q.BeforeID, err = readCursor(f.Cursor); err != nil {
+	if q.BeforeAt, q.BeforeID, err = store.ReadCursor[models.AccessID](f.Cursor); err != nil {
 		return Page{}, err
 	}
 	var p Page
@@ -72,26 +70,9 @@ func (s *Service) List(ctx context.Context, actor models.Actor, f Filter) (Page,
 	if len(p.Accesses) == q.Limit {
 		p.Accesses = p.Accesses[:q.Limit-1]
 		last := p.Accesses[len(p.Accesses)-1]
-		p.Next = base64.RawURLEncoding.EncodeToString([]byte(last.At.UTC().Format(time.RFC3339Nano) + " " + last.ID.String()))
+		p.Next = store.Cursor(last.At, last.ID)
 	}
 	return p, nil
-}
-
-func readCursor(text string) (at time.Time, id models.AccessID, err error) {
-	if text == "" {
-		return at, id, nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return at, id, errCursor
-	}
-	first, second, _ := strings.Cut(string(raw), " ")
-	at, errTime := time.Parse(time.RFC3339Nano, first)
-	id, errID := models.ParseID[models.AccessID](second)
-	if errTime != nil || errID != nil {
-		return at, id, errCursor
-	}
-	return at, id, nil
 }
 
 // Who sums up who reached the grant's mailbox, among its Latest accesses: one line for each key or token and what it did. The caller has found the grant for the actor.

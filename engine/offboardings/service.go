@@ -2,14 +2,11 @@ package offboardings
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/postern-mail/postern/engine/audit"
-	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/engine/outbox"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
@@ -70,8 +67,6 @@ type Filter struct {
 	Limit  int // 0: 50; at most 200
 }
 
-var errCursor = fault.New(fault.Invalid, "bad_cursor", "This page's address is damaged. Start again from the first page.").At("cursor")
-
 // List gives the offboardings that the actor may know of, the newest first, and the cursor of the next page.
 func (s *Service) List(ctx context.Context, actor models.Actor, f Filter) ([]models.Offboarding, string, error) {
 	if f.Limit <= 0 {
@@ -84,21 +79,12 @@ func (s *Service) List(ctx context.Context, actor models.Actor, f Filter) ([]mod
 		}
 		q.Tenant = actor.Tenant
 	}
-	if f.Cursor != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(f.Cursor)
-		at, id, ok := strings.Cut(string(raw), " ")
-		if err != nil || !ok {
-			return nil, "", errCursor
-		}
-		if q.BeforeAt, err = time.Parse(time.RFC3339Nano, at); err != nil {
-			return nil, "", errCursor
-		}
-		if q.BeforeID, err = models.ParseID[models.OffboardingID](id); err != nil {
-			return nil, "", errCursor
-		}
+	var err error
+	if q.BeforeAt, q.BeforeID, err = store.ReadCursor[models.OffboardingID](f.Cursor); err != nil {
+		return nil, "", err
 	}
 	var rows []models.Offboarding
-	err := s.read(ctx, actor, "list offboardings for staff", func(tx *store.Tx) (err error) {
+	err = s.read(ctx, actor, "list offboardings for staff", func(tx *store.Tx) (err error) {
 		rows, err = tx.Offboardings(q)
 		return err
 	})
@@ -110,7 +96,7 @@ func (s *Service) List(ctx context.Context, actor models.Actor, f Filter) ([]mod
 	}
 	rows = rows[:q.Limit-1]
 	last := rows[len(rows)-1]
-	return rows, base64.RawURLEncoding.EncodeToString([]byte(last.RequestedAt.UTC().Format(time.RFC3339Nano) + " " + last.ID.String())), nil
+	return rows, store.Cursor(last.RequestedAt, last.ID), nil
 }
 
 // Standing is an offboarding and how far it got.

@@ -46,8 +46,6 @@ type Page struct {
 	Next    string
 }
 
-var errCursor = fault.New(fault.Invalid, "bad_cursor", "This page's address is damaged. Start again from the first page.").At("cursor")
-
 // List gives the tenants the actor may know of: staff all, everybody else their own.
 func (s *Service) List(ctx context.Context, actor models.Actor, f Filter) (Page, error) {
 	if !actor.Platform() {
@@ -62,10 +60,10 @@ func (s *Service) List(ctx context.Context, actor models.Actor, f Filter) (Page,
 		raw, err := base64.RawURLEncoding.DecodeString(f.Cursor)
 		id, name, ok := strings.Cut(string(raw), " ")
 		if err != nil || !ok || !utf8.ValidString(name) {
-			return Page{}, errCursor
+			return Page{}, store.ErrCursor
 		}
 		if q.AfterID, err = models.ParseID[models.TenantID](id); err != nil {
-			return Page{}, errCursor
+			return Page{}, store.ErrCursor
 		}
 		q.AfterName = name
 	}

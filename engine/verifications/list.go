@@ -3,7 +3,6 @@ package verifications
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +15,6 @@ import (
 var (
 	errBroken = fault.New(fault.Invalid, "body_incomplete", "The request ended before its body did.")
 	errDenied = fault.New(fault.Denied, "verifications_denied", "The verification log is for the company's staff, its reviewers and its customers.")
-	errCursor = fault.New(fault.Invalid, "bad_cursor", "This page's address is damaged. Start again from the first page.").At("cursor")
 	errWindow = fault.New(fault.Invalid, "window_too_wide", "Choose at most 92 days, the end after the beginning.").At("since")
 )
 
@@ -70,7 +68,7 @@ func (s *Service) scoped(ctx context.Context, actor models.Actor, f Filter, fn f
 
 // List lists what the actor may see.
 func (s *Service) List(ctx context.Context, actor models.Actor, f Filter) (Page, error) {
-	at, id, err := readCursor(f.Cursor)
+	at, id, err := store.ReadCursor[models.VerificationID](f.Cursor)
 	if err != nil {
 		return Page{}, err
 	}
@@ -91,26 +89,9 @@ func (s *Service) page(ctx context.Context, actor models.Actor, f Filter, at tim
 	if len(p.Verifications) > limit {
 		p.Verifications = p.Verifications[:limit]
 		last := p.Verifications[limit-1]
-		p.Next = base64.RawURLEncoding.EncodeToString([]byte(last.At.UTC().Format(time.RFC3339Nano) + " " + last.ID.String()))
+		p.Next = store.Cursor(last.At, last.ID)
 	}
 	return p, err
-}
-
-func readCursor(text string) (at time.Time, id models.VerificationID, err error) {
-	if text == "" {
-		return at, id, nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return at, id, errCursor
-	}
-	first, second, _ := strings.Cut(string(raw), " ")
-	at, errTime := time.Parse(time.RFC3339Nano, first)
-	id, errID := models.ParseID[models.VerificationID](second)
-	if errTime != nil || errID != nil {
-		return at, id, errCursor
-	}
-	return at, id, nil
 }
 
 // Find reads one row. What the actor may not see is not found.
@@ -191,7 +172,7 @@ func (s *Service) Counts(ctx context.Context, actor models.Actor, f Filter) ([]C
 // Export gives each row that the actor may see to each, the newest first, page by page: no connection is held while a slow reader takes them. It
 // stops at 1,000,000 rows and then says true.
 func (s *Service) Export(ctx context.Context, actor models.Actor, f Filter, each func(models.Verification) error) (bool, error) {
-	at, id, err := readCursor(f.Cursor)
+	at, id, err := store.ReadCursor[models.VerificationID](f.Cursor)
 	if err != nil {
 		return false, err
 	}

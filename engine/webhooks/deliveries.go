@@ -36,7 +36,7 @@ func (s *Service) Deliveries(ctx context.Context, actor models.Actor, id models.
 	var page DeliveryPage
 	q := store.DeliveryQuery{Webhook: id, Status: f.Status, Type: f.Type}
 	var err error
-	if q.BeforeAt, q.BeforeID, err = readCursor[models.DeliveryID](f.Cursor); err != nil {
+	if q.BeforeAt, q.BeforeID, err = store.ReadCursor[models.DeliveryID](f.Cursor); err != nil {
 		return page, err
 	}
 	limit := limited(f.Limit)
@@ -49,7 +49,7 @@ func (s *Service) Deliveries(ctx context.Context, actor models.Actor, id models.
 	if len(page.Deliveries) > limit {
 		page.Deliveries = page.Deliveries[:limit]
 		last := page.Deliveries[limit-1]
-		page.Next = cursor(last.CreatedAt, last.ID)
+		page.Next = store.Cursor(last.CreatedAt, last.ID)
 	}
 	return page, err
 }

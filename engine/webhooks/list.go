@@ -27,7 +27,7 @@ type Page struct {
 func (s *Service) List(ctx context.Context, actor models.Actor, f Filter) (Page, error) {
 	q := store.WebhookQuery{Application: f.Application, Tenant: f.Tenant, Status: f.Status, Search: f.Search}
 	var err error
-	if q.BeforeAt, q.BeforeID, err = readCursor[models.WebhookID](f.Cursor); err != nil {
+	if q.BeforeAt, q.BeforeID, err = store.ReadCursor[models.WebhookID](f.Cursor); err != nil {
 		return Page{}, err
 	}
 	limit := limited(f.Limit)
@@ -56,7 +56,7 @@ func (s *Service) List(ctx context.Context, actor models.Actor, f Filter) (Page,
 	if len(rows) > limit {
 		page.Webhooks = rows[:limit]
 		last := page.Webhooks[limit-1]
-		page.Next = cursor(last.CreatedAt, last.ID)
+		page.Next = store.Cursor(last.CreatedAt, last.ID)
 	}
 	return page, nil
 }

@@ -5,10 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -122,7 +119,6 @@ func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microse
 var (
 	errDenied      = fault.New(fault.Denied, "webhooks_denied", "Webhooks are for the company's staff and its API keys.")
 	errApplication = fault.New(fault.Invalid, "application_required", "Say which application the webhook is for.").At("application")
-	errCursor      = fault.New(fault.Invalid, "bad_cursor", "This page's address is damaged. Start again from the first page.").At("cursor")
 	errFull        = fault.New(fault.Limited, "webhooks_full", "This application has %d webhooks, the most there can be. Delete one that is no longer used.", mostWebhooks)
 	errSelfCheck   = fault.New(fault.Conflict, "webhook_self_check", "This is Postern's own webhook, with which it checks its signatures. It can be paused; its address and its being there are Postern's.")
 	errOverlap     = fault.New(fault.Invalid, "webhook_overlap_invalid", "An overlap lasts from 0 seconds to 7 days.").At("overlap")
@@ -204,28 +200,6 @@ func entry(action string, w models.Webhook, detail map[string]string) audit.Entr
 func withoutQuery(url string) string {
 	bare, _, _ := strings.Cut(url, "?")
 	return bare
-}
-
-// cursor and readCursor carry a place in a list: time and id of its last row.
-func cursor(at time.Time, id fmt.Stringer) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(at.UTC().Format(time.RFC3339Nano) + " " + id.String()))
-}
-
-func readCursor[I ~[16]byte](text string) (at time.Time, id I, err error) {
-	if text == "" {
-		return at, id, nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return at, id, errCursor
-	}
-	first, second, _ := strings.Cut(string(raw), " ")
-	at, errTime := time.Parse(time.RFC3339Nano, first)
-	id, errID := models.ParseID[I](second)
-	if errTime != nil || errID != nil {
-		return at, id, errCursor.Because(errors.Join(errTime, errID))
-	}
-	return at, id, nil
 }
 
 // fraction is a random number in [0, 1).
