@@ -58,7 +58,7 @@ func (s *Service) CreateKey(ctx context.Context, actor models.Actor, k Key) (mod
 	}
 	at := s.now().UTC()
 	row := models.APIKey{ApplicationID: k.Application, ID: models.NewID[models.APIKeyID](at), Name: strings.TrimSpace(k.Name),
-		Permissions: models.Strings{}, CreatedBy: actor.Label, CreatedAt: at}
+		CreatedBy: actor.Label, CreatedAt: at}
 	if err := checkKey(&row, k); err != nil {
 		return models.APIKey{}, secret.Text{}, err
 	}
@@ -84,37 +84,45 @@ func (s *Service) CreateKey(ctx context.Context, actor models.Actor, k Key) (mod
 	return row, value, err
 }
 
-func checkKey(row *models.APIKey, k Key) error {
-	if row.Name == "" || utf8.RuneCountInString(row.Name) > 200 {
-		return fault.New(fault.Invalid, "name_invalid", "Give the key a name of 1 to 200 characters.").At("name")
-	}
-	for _, p := range k.Permissions {
-		if !slices.Contains(models.KeyPermissions(), p) {
-			return fault.New(fault.Invalid, "permission_invalid", "A key cannot hold one of these permissions.").At("permission")
-		}
-		if !slices.Contains(row.Permissions, string(p)) {
-			row.Permissions = append(row.Permissions, string(p))
-		}
-	}
-	prefixes, err := ParseAddresses(k.Addresses)
-	if err != nil {
+func checkKey(row *models.APIKey, k Key) (err error) {
+	if row.Permissions, row.Addresses, row.ExpiresAt, err = narrowed("key", row.Name, k.Permissions, models.KeyPermissions(), k.Addresses, k.Life, row.CreatedAt); err != nil {
 		return err
-	}
-	row.Addresses = models.Strings{}
-	for _, p := range prefixes {
-		row.Addresses = append(row.Addresses, p.String())
-	}
-	if k.Life < 0 || k.Life > mostKeyLife {
-		return fault.New(fault.Invalid, "expiry_invalid", "A key lasts five years at most.").At("expires")
-	}
-	if k.Life > 0 {
-		until := row.CreatedAt.Add(k.Life)
-		row.ExpiresAt = &until
 	}
 	if !k.Tenant.IsZero() {
 		row.TenantID = &k.Tenant
 	}
 	return nil
+}
+
+// narrowed checks what keys and service accounts have in common, and gives their limits as they are kept. what names the thing in the fault's words.
+func narrowed(what, name string, asked, may []models.Permission, from []string, life time.Duration, now time.Time) (permissions, networks models.Strings, until *time.Time, err error) {
+	if name == "" || utf8.RuneCountInString(name) > 200 {
+		return nil, nil, nil, fault.New(fault.Invalid, "name_invalid", "Give the %s a name of 1 to 200 characters.", what).At("name")
+	}
+	permissions, networks = models.Strings{}, models.Strings{}
+	for _, p := range asked {
+		if !slices.Contains(may, p) {
+			return nil, nil, nil, fault.New(fault.Invalid, "permission_invalid", "A %s cannot hold one of these permissions.", what).At("permission")
+		}
+		if !slices.Contains(permissions, string(p)) {
+			permissions = append(permissions, string(p))
+		}
+	}
+	prefixes, err := ParseAddresses(from)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for _, p := range prefixes {
+		networks = append(networks, p.String())
+	}
+	if life < 0 || life > mostKeyLife {
+		return nil, nil, nil, fault.New(fault.Invalid, "expiry_invalid", "A %s lasts five years at most.", what).At("expires")
+	}
+	if life > 0 {
+		end := now.Add(life)
+		until = &end
+	}
+	return permissions, networks, until, nil
 }
 
 // ParseAddresses reads CIDRs and single addresses. An IPv4 address inside IPv6 (::ffff:…) is refused with any prefix: a short one would

@@ -8,10 +8,8 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/postern-mail/postern/engine/audit"
 	"github.com/postern-mail/postern/engine/fault"
@@ -45,9 +43,9 @@ func (s *Service) CreateServiceAccount(ctx context.Context, actor models.Actor, 
 		return row, credentials, err
 	}
 	at := s.now().UTC()
-	row = models.ServiceAccount{ApplicationID: a.Application, ID: models.NewID[models.ServiceAccountID](at), Name: strings.TrimSpace(a.Name), Permissions: models.Strings{}, Addresses: models.Strings{},
+	row = models.ServiceAccount{ApplicationID: a.Application, ID: models.NewID[models.ServiceAccountID](at), Name: strings.TrimSpace(a.Name),
 		CreatedBy: actor.Label, CreatedAt: at}
-	if err := checkAccount(&row, a); err != nil {
+	if row.Permissions, row.Addresses, row.ExpiresAt, err = narrowed("service account", row.Name, a.Permissions, models.ServicePermissions(), a.Addresses, a.Life, at); err != nil {
 		return row, credentials, err
 	}
 	if a.PublicKey != "" {
@@ -68,35 +66,6 @@ func (s *Service) CreateServiceAccount(ctx context.Context, actor models.Actor, 
 		return s.recordAccount(ctx, tx, actor, "service_account.create", row, map[string]string{"application": app.Name, "permissions": strings.Join(row.Permissions, " "), "addresses": strings.Join(row.Addresses, " ")})
 	})
 	return row, credentials, err
-}
-
-func checkAccount(row *models.ServiceAccount, a ServiceAccount) error {
-	if row.Name == "" || utf8.RuneCountInString(row.Name) > 200 {
-		return fault.New(fault.Invalid, "name_invalid", "Give the service account a name of 1 to 200 characters.").At("name")
-	}
-	for _, p := range a.Permissions {
-		if !slices.Contains(models.ServicePermissions(), p) {
-			return fault.New(fault.Invalid, "permission_invalid", "A service account cannot hold one of these permissions.").At("permission")
-		}
-		if !slices.Contains(row.Permissions, string(p)) {
-			row.Permissions = append(row.Permissions, string(p))
-		}
-	}
-	prefixes, err := ParseAddresses(a.Addresses)
-	if err != nil {
-		return err
-	}
-	for _, p := range prefixes {
-		row.Addresses = append(row.Addresses, p.String())
-	}
-	if a.Life < 0 || a.Life > mostKeyLife {
-		return fault.New(fault.Invalid, "expiry_invalid", "A service account lasts five years at most.").At("expires")
-	}
-	if a.Life > 0 {
-		until := row.CreatedAt.Add(a.Life)
-		row.ExpiresAt = &until
-	}
-	return nil
 }
 
 // publicKey reads a public key that somebody made themselves. A private one is refused, so that nobody gets used to handing it over.
