@@ -30,6 +30,7 @@ var (
 	errNoMailbox = fault.New(fault.Upstream, "mailbox_unavailable", "Microsoft has no mailbox for this account that it can open: there is none, it is switched off, or it lives on the organisation's own server.")
 	errFull      = fault.New(fault.Upstream, "mailbox_full", "This mailbox is full. Its owner has to make room first.")
 	errRefused   = fault.New(fault.Invalid, "provider_refused", "Microsoft refused this request.")
+	errResync    = fault.New(fault.Gone, "sync_state_gone", "Microsoft does not remember any more how far this mailbox was read.")
 	errQuery     = fault.New(fault.Invalid, "query_refused", "Microsoft does not understand this search.").At("search_query_native")
 )
 
@@ -68,6 +69,7 @@ type request struct {
 	rawQuery     string // instead of query: the rest of a link to the next page
 	kind         string // Content-Type of body
 	body         []byte
+	pageSize     int          // the most that a page of a delta query may hold; 0 = as Microsoft likes
 	missing      *fault.Error // what a 404 means; nil = the message is not there
 	most         int64        // of the answer; 0 = answerMost
 }
@@ -170,6 +172,9 @@ func (k *call) once(r request, token secret.Text) (*http.Response, error) {
 	q.Header.Set("Authorization", "Bearer "+token.Reveal())
 	q.Header.Set("Accept", "application/json")
 	q.Header.Set("Prefer", preferences)
+	if r.pageSize > 0 {
+		q.Header.Add("Prefer", "odata.maxpagesize="+strconv.Itoa(r.pageSize))
+	}
 	if r.kind != "" {
 		q.Header.Set("Content-Type", r.kind)
 	}
@@ -209,6 +214,9 @@ func (c *Connector) refusal(r request, res *http.Response, body []byte) error {
 	case "ErrorInvalidIdMalformed", "ErrorInvalidId", "ErrorItemNotFound", "ErrorFolderNotFound":
 		return r.absent().Because(cause)
 	}
+	if forgotten(res.StatusCode, code) {
+		return errResync.Because(cause)
+	}
 	switch s := res.StatusCode; {
 	case s == http.StatusUnauthorized:
 		return provider.ErrCredentialRefused.Because(challenge(res, cause))
@@ -217,7 +225,7 @@ func (c *Connector) refusal(r request, res *http.Response, body []byte) error {
 			return provider.ErrCredentialRefused.Because(challenge(res, cause))
 		}
 		return provider.ErrScopeMissing.Because(cause)
-	case s == http.StatusNotFound || s == http.StatusGone:
+	case s == http.StatusNotFound:
 		return r.absent().Because(cause)
 	case s == http.StatusRequestEntityTooLarge:
 		return errTooLarge.Because(cause)
@@ -227,6 +235,16 @@ func (c *Connector) refusal(r request, res *http.Response, body []byte) error {
 		return errUpstream.RetryAfter(c.after(res)).Because(cause)
 	}
 	return errRefused.Because(cause)
+}
+
+// forgotten says that a state token is not good any more ("Use delta query to track changes", synchronization reset and token duration: 410, or another 40x with a code that
+// says so).
+func forgotten(status int, code string) bool {
+	switch strings.ToLower(code) {
+	case "syncstatenotfound", "syncstateinvalid", "resyncrequired", "errorinvalidsyncstatedata":
+		return status >= 400 && status < 500
+	}
+	return status == http.StatusGone
 }
 
 func (r request) absent() *fault.Error {

@@ -76,6 +76,9 @@ type wireMessage struct {
 		ContentType string `json:"contentType"`
 		Content     string `json:"content"`
 	} `json:"body"`
+	Created        time.Time        `json:"createdDateTime"`
+	Modified       time.Time        `json:"lastModifiedDateTime"`
+	ChangeKey      string           `json:"changeKey"`
 	HasAttachments bool             `json:"hasAttachments"`
 	Attachments    []wireAttachment `json:"attachments"`
 	MessageID      string           `json:"internetMessageId"`

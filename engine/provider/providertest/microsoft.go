@@ -34,8 +34,9 @@ type MicrosoftServer struct {
 	refresh   map[string]*microsoftToken
 	access    map[string]*microsoftToken
 	uploads   map[string]*microsoftUpload
-	throttled graphFault // Graph
-	broken    graphFault // Graph
+	syncs     map[string]*microsoftSync // by state token
+	throttled graphFault                // Graph
+	broken    graphFault                // Graph
 	tokenFail graphFault
 	issued    int // answers of the token endpoint
 	requests  []string
@@ -71,7 +72,7 @@ const microsoftPersonal = "9188040d-6c67-4c5b-b112-36a304b66dad"
 func Microsoft(t testing.TB) *MicrosoftServer {
 	t.Helper()
 	s := &MicrosoftServer{Now: time.Now, client: microsoftGUID(), secret: "~" + microsoftRandom(20), codes: map[string]*microsoftCode{}, refresh: map[string]*microsoftToken{}, access: map[string]*microsoftToken{},
-		uploads: map[string]*microsoftUpload{}, approved: map[string]bool{}, life: time.Hour, inFlight: map[string]int{}}
+		uploads: map[string]*microsoftUpload{}, syncs: map[string]*microsoftSync{}, approved: map[string]bool{}, life: time.Hour, inFlight: map[string]int{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{tenant}/oauth2/v2.0/authorize", s.authorize)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/authorize", s.decide)

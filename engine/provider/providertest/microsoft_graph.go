@@ -56,6 +56,11 @@ func (s *MicrosoftServer) graph(w http.ResponseWriter, r *http.Request) {
 	}
 	k := &graphCall{MicrosoftServer: s, w: w, r: r, body: body}
 	err := k.serve()
+	if k.account != nil && r.Method != http.MethodGet {
+		for _, a := range s.accounts { // what is sent reaches others
+			a.stamp()
+		}
+	}
 	var no *microsoftRefusal
 	if errors.As(err, &no) {
 		if no.status == http.StatusUnauthorized {
@@ -263,6 +268,9 @@ func (k *graphCall) mailFolders() error {
 		}
 		return k.folderList(nil)
 	}
+	if k.path[1] == "delta" && len(k.path) == 2 {
+		return k.folderDelta()
+	}
 	if k.path[1] == "msgfolderroot" && len(k.path) == 2 && k.r.Method == http.MethodGet {
 		return k.ok(200, map[string]any{"id": exchangeID(k.account.Object, microsoftRoot), "displayName": "Root"})
 	}
@@ -288,6 +296,8 @@ func (k *graphCall) mailFolders() error {
 		return errGraphSegment
 	case len(k.path) == 2:
 		return k.ok(200, k.folder(f))
+	case k.path[2] == "messages" && len(k.path) == 4 && k.path[3] == "delta":
+		return k.messageDelta(f)
 	case k.path[2] == "messages":
 		return k.messages(f, k.path[3:])
 	case k.path[2] == "childFolders" && len(k.path) == 3:

@@ -30,6 +30,9 @@ type microsoftMessage struct {
 	read         email.Message
 	conversation string
 	received     time.Time
+	created      time.Time
+	modified     time.Time
+	stood        string // the state that modified belongs to
 	isRead       bool
 	flag         string
 	draft        bool
@@ -108,6 +111,7 @@ func (a *MicrosoftAccount) Deliver(folder string, m Mail) {
 	if m.Starred {
 		x.flag = "flagged"
 	}
+	x.stood, x.modified = x.state(), x.created
 }
 
 // Erase takes a message away that is listed at a position, newest first.
@@ -119,13 +123,27 @@ func (a *MicrosoftAccount) Erase(subject string) {
 
 func (a *MicrosoftAccount) put(f *microsoftFolder, raw []byte, received time.Time) *microsoftMessage {
 	a.server.seq++
-	m := &microsoftMessage{n: a.server.seq, folder: f, raw: raw, read: rfc5322.Read(raw, email.WithHeaders), received: received.UTC(), isRead: true, flag: "notFlagged"}
+	m := &microsoftMessage{n: a.server.seq, folder: f, raw: raw, read: rfc5322.Read(raw, email.WithHeaders), received: received.UTC(), created: a.server.Now().UTC(), isRead: true, flag: "notFlagged"}
 	m.conversation = exchangeID(a.Object, "conversation", m.read.ThreadID)
 	if m.read.ThreadID == "" {
 		m.conversation = exchangeID(a.Object, "conversation of one", m.n)
 	}
 	a.messages = append(a.messages, m)
 	return m
+}
+
+// stamp notes when messages were changed last. It comes after each act. The lock is held.
+func (a *MicrosoftAccount) stamp() {
+	for _, m := range a.messages {
+		if now := m.state(); now != m.stood {
+			m.stood, m.modified = now, a.server.Now().UTC()
+		}
+	}
+}
+
+// state tells one state of the message from another.
+func (m *microsoftMessage) state() string {
+	return exchangeID(m.folder.id, m.moves, m.isRead, m.flag, m.draft, m.read.Subject, m.read.To, m.read.Cc, m.bcc, len(m.raw), m.read.HTML, m.read.Plain, len(m.extra))
 }
 
 // id depends on the folder, unless the client asked for one that does not.
@@ -185,7 +203,7 @@ func (m *microsoftMessage) resource(sel []string, expand []string, immutable, as
 	}
 	all := map[string]any{"id": m.id(immutable), "conversationId": m.conversation, "subject": m.read.Subject, "from": nil, "sender": nil, "toRecipients": graphPeople(m.read.To), "ccRecipients": graphPeople(m.read.Cc), "bccRecipients": graphPeople(m.bcc),
 		"replyTo": graphPeople(m.read.ReplyTo), "receivedDateTime": at, "sentDateTime": at, "isRead": m.isRead, "isDraft": m.draft, "flag": map[string]string{"flagStatus": m.flag}, "parentFolderId": m.folder.id,
-		"bodyPreview": m.read.Snippet, "hasAttachments": files, "internetMessageId": id, "body": map[string]string{"contentType": kind, "content": body}}
+		"createdDateTime": m.created.Format(time.RFC3339), "lastModifiedDateTime": m.modified.Format(time.RFC3339), "changeKey": m.state(), "bodyPreview": m.read.Snippet, "hasAttachments": files, "internetMessageId": id, "body": map[string]string{"contentType": kind, "content": body}}
 	if len(m.read.From) > 0 {
 		all["from"], all["sender"] = graphPeople(m.read.From)[0], graphPeople(m.read.From)[0]
 	}
