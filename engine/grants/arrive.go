@@ -197,13 +197,25 @@ func (s *Service) GoOn(ctx context.Context, id models.FlowID, browser secret.Tex
 	return s.connect(ctx, d.Flow)
 }
 
-// AskAgain gives up what was given and leads the browser to the provider once more, with a flow of its own for a state of its own.
+// AskAgain leads the browser to the provider once more, with a flow of its own for a state of its own: from a flow that gave less than was asked, or from one that
+// waited for an administrator. Only the first makes the provider show its consent page anew: after an administrator's approval that page would ask the person again
+// for what only the administrator may give.
 func (s *Service) AskAgain(ctx context.Context, id models.FlowID, browser secret.Text) (Next, error) {
-	d, err := s.Held(ctx, id, browser)
+	f, err := s.ownFlow(ctx, id, browser)
 	if err != nil {
 		return Next{}, err
 	}
-	f := d.Flow
+	now := s.now()
+	switch again := f.Outcome; {
+	case again == NeedsAdmin:
+		if f.ExpiresAt, err = s.flowEnd(ctx, f); err != nil {
+			return Next{}, err
+		}
+		f.CreatedAt = now
+	case again != Partial || !now.Before(f.ExpiresAt):
+		return Next{}, ErrFlowSpent
+	}
+	anew := f.Outcome == Partial
 	if err := s.over(ctx, f, AskedAgain, "connect.asked_again", map[string]string{"provider": f.Provider}); err != nil {
 		return Next{}, err
 	}
@@ -212,7 +224,29 @@ func (s *Service) AskAgain(ctx context.Context, id models.FlowID, browser secret
 	if err != nil {
 		return Next{}, fmt.Errorf("ask again: %w", err)
 	}
-	return s.Go(ctx, Step{Flow: f.ID, Browser: browser, Provider: f.Provider, Email: f.Email, Again: true})
+	return s.Go(ctx, Step{Flow: f.ID, Browser: browser, Provider: f.Provider, Email: f.Email, Again: anew})
+}
+
+// flowEnd is until when a flow that begins now may last: an approval can take longer than the flow before it, but a link never lasts longer for it.
+func (s *Service) flowEnd(ctx context.Context, f models.ConnectFlow) (time.Time, error) {
+	end := s.now().Add(flowLife)
+	if f.LinkID == nil {
+		return end, nil
+	}
+	var l models.ConnectLink
+	err := s.store.InTenant(ctx, f.TenantID, func(tx *store.Tx) (err error) {
+		l, err = tx.ConnectLink(f.TenantID, *f.LinkID)
+		return err
+	})
+	switch {
+	case err != nil && !absent(err):
+		return end, fmt.Errorf("read the link of a flow: %w", err)
+	case err != nil || l.State(s.now()) != "open":
+		return end, ErrLinkSpent
+	case l.ExpiresAt.Before(end):
+		end = l.ExpiresAt
+	}
+	return end, nil
 }
 
 // ExpirePending is the job that destroys a consent that no program redeemed.

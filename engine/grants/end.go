@@ -22,7 +22,11 @@ func (s *Service) Cancel(ctx context.Context, id models.FlowID, browser secret.T
 		}
 	}
 	text := "You cancelled. Nothing was connected."
-	done := Done{Flow: f, Outcome: Cancelled, Public: text, RedirectURL: returnURL(f, "", "access_denied", "The person cancelled.")}
+	told := "The person cancelled."
+	if f.Outcome == NeedsAdmin {
+		told = needsAdminText
+	}
+	done := Done{Flow: f, Outcome: Cancelled, Public: text, RedirectURL: returnURL(f, "", "access_denied", told)}
 	return done, s.over(ctx, f, Cancelled, "connect.cancelled", map[string]string{"error": "access_denied"})
 }
 

@@ -304,8 +304,8 @@ func (s *Service) take(ctx context.Context, tenant models.TenantID, id models.Fl
 func (s *Service) declined(ctx context.Context, f models.ConnectFlow, a Answer) (Done, error) {
 	word, outcome, text := a.Error, Cancelled, "The sign-in was cancelled. Nothing was connected."
 	switch {
-	case strings.Contains(a.ErrorText, "AADSTS65001") || strings.Contains(a.ErrorText, "AADSTS90094") || strings.Contains(a.ErrorText, "AADSTS90095"):
-		outcome, text = NeedsAdmin, "Microsoft asks for the approval of an administrator of this organisation first."
+	case slices.ContainsFunc(needsAdmin, func(code string) bool { return strings.Contains(a.ErrorText, code) }):
+		outcome, text = NeedsAdmin, needsAdminText
 	case word == "access_denied":
 	case word == "":
 		word, outcome, text = "invalid_request", Failed, "The provider came back without an answer. Nothing was connected. Try again."
@@ -318,6 +318,12 @@ func (s *Service) declined(ctx context.Context, f models.ConnectFlow, a Answer) 
 	done := Done{Flow: f, Outcome: outcome, Public: text, RedirectURL: returnURL(f, "", word, text)}
 	return done, s.over(ctx, f, outcome, "connect."+outcome, map[string]string{"error": word})
 }
+
+// needsAdmin are Microsoft's answers to a person whose consent is not enough ("Microsoft Entra authentication and authorization error codes"): nobody has consented and
+// this person may not (65001); rights that the person may not give (90093); rights that only an administrator gives (90094); a request for approval was sent (90095).
+var needsAdmin = []string{"AADSTS65001", "AADSTS90093", "AADSTS90094", "AADSTS90095"}
+
+const needsAdminText = "Microsoft asks for the approval of an administrator of this organisation first."
 
 // oauthWords are the error words of RFC 6749 section 4.1.2.1, which every client can read.
 var oauthWords = []string{"access_denied", "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope", "server_error", "temporarily_unavailable", "consent_required", "login_required"}

@@ -67,7 +67,8 @@ func (d *Door) done(c echo.Context) error {
 		if done.ApprovalURL == "" {
 			return d.ended(c, done)
 		}
-		return web.Render(c, http.StatusOK, consent.Approval(d.page(c, "An administrator has to approve", false), consent.ApprovalView{Ask: ask, Provider: d.label(asked, done.Flow.Provider), ApprovalURL: done.ApprovalURL}))
+		return web.Render(c, http.StatusOK, consent.Approval(d.page(c, "An administrator has to approve", false), consent.ApprovalView{Ask: ask, Provider: d.label(asked, done.Flow.Provider),
+			ApprovalURL: done.ApprovalURL, TryAgainURL: flowPath(id) + "/again", CancelURL: flowPath(id) + "/cancel"}))
 	default:
 		return d.ended(c, done)
 	}

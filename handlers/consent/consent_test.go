@@ -46,7 +46,10 @@ type world struct {
 
 var staff = models.Actor{Kind: models.ActorMember, ID: "seed", Label: hostile, Role: models.Owner, Permissions: models.Owner.Permissions()}
 
-func newWorld(t *testing.T) *world {
+// with is one more provider of a world: its connector, and how the application is set up for it.
+type with func(guard *dial.Guard, base *url.URL) (provider.Connector, applications.ConnectorDraft)
+
+func newWorld(t *testing.T, more ...with) *world {
 	t.Helper()
 	ctx := context.Background()
 	w := &world{t: t, log: &bytes.Buffer{}}
@@ -60,7 +63,14 @@ func newWorld(t *testing.T) *world {
 	kek, err := vault.CreateFileKEK(filepath.Join(t.TempDir(), "key"))
 	w.must(err)
 	guard := dial.New(dial.Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
-	set := provider.NewSet(nil, imap.New(imap.Config{Guard: guard, CheckTimeout: 3 * time.Second, TryTimeout: time.Second}), sandbox.New(sandbox.ConnectorConfig{Guard: guard, Endpoints: w.box.Endpoints()}))
+	app := w.box.App()
+	connectors := []provider.Connector{imap.New(imap.Config{Guard: guard, CheckTimeout: 3 * time.Second, TryTimeout: time.Second}), sandbox.New(sandbox.ConnectorConfig{Guard: guard, Endpoints: w.box.Endpoints()})}
+	drafts := []applications.ConnectorDraft{{Provider: "sandbox", ClientID: app.ClientID, ClientSecret: app.ClientSecret}, {Provider: "imap"}}
+	for _, m := range more {
+		connector, draft := m(guard, base)
+		connectors, drafts = append(connectors, connector), append(drafts, draft)
+	}
+	set := provider.NewSet(nil, connectors...)
 	w.Engine, err = engine.New(ctx, engine.Config{DSN: storetest.Fresh(t), Installation: engine.Installation{ID: "test", Region: "eu", Secret: storetest.Secret}, KEK: kek,
 		BaseURL: base, Company: "Acme", Guard: guard, Providers: set, Now: time.Now, Log: log})
 	w.must(err)
@@ -76,8 +86,7 @@ func newWorld(t *testing.T) *world {
 	a, err := w.Applications.Create(ctx, staff, applications.Draft{Name: hostile, DefaultTenant: n.ID})
 	w.must(err)
 	w.app, w.tenant = a.ID, n.ID
-	app := w.box.App()
-	for _, c := range []applications.ConnectorDraft{{Provider: "sandbox", ClientID: app.ClientID, ClientSecret: app.ClientSecret}, {Provider: "imap"}} {
+	for _, c := range drafts {
 		_, err = w.Applications.CreateConnector(ctx, staff, w.app, c)
 		w.must(err)
 	}

@@ -97,9 +97,10 @@ func (d *Door) fail(c echo.Context, p web.Problem) error {
 	return web.Render(c, p.Status, consent.End(d.page(c, v.Title, false), v))
 }
 
-// finish answers a step that ended a flow: back to the program that began it, or on to the last page.
+// finish answers a step that ended a flow: back to the program that began it, or on to a page of ours. A flow that waits for its person, or for an administrator, is not
+// over: the program hears of it when the person goes on or cancels.
 func (d *Door) finish(c echo.Context, done grants.Done) error {
-	if done.RedirectURL != "" && done.Outcome != grants.Partial {
+	if done.RedirectURL != "" && done.Outcome != grants.Partial && done.Outcome != grants.NeedsAdmin {
 		return c.Redirect(http.StatusSeeOther, done.RedirectURL) // registered by the application, compared byte for byte when the flow began
 	}
 	return web.SeeOther(c, flowPath(done.Flow.ID)+"/done")

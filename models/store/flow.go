@@ -69,9 +69,9 @@ func (t *Tx) SpendConnectFlow(tenant models.TenantID, id models.FlowID, at time.
 	return changed(t.db.Exec(`UPDATE connect_flows SET spent_at = ? WHERE tenant_id = ? AND id = ? AND spent_at IS NULL AND expires_at > ?`, at, tenant, id, at))
 }
 
-// CloseConnectFlow records how a flow ended. ErrNotFound: it has an outcome already.
+// CloseConnectFlow records how a flow ended. ErrNotFound: it has an outcome already, one that does not wait for the person.
 func (t *Tx) CloseConnectFlow(tenant models.TenantID, id models.FlowID, outcome string, at time.Time) error {
-	return changed(t.db.Exec(`UPDATE connect_flows SET outcome = ?, spent_at = COALESCE(spent_at, ?) WHERE tenant_id = ? AND id = ? AND outcome IN ('', 'partial')`, outcome, at, tenant, id))
+	return changed(t.db.Exec(`UPDATE connect_flows SET outcome = ?, spent_at = COALESCE(spent_at, ?) WHERE tenant_id = ? AND id = ? AND outcome IN ('', 'partial', 'needs_admin')`, outcome, at, tenant, id))
 }
 
 // HoldConnectFlow keeps what the provider told until the person, or the program, says go on.

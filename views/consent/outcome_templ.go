@@ -1047,7 +1047,7 @@ func Approval(p layout.ConsentPage, v ApprovalView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 74, "<span data-copy-label aria-live=\"polite\">Copy</span></button></div></li><li><p>When they have approved it, come back to this page and connect your own mailbox.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 74, "<span data-copy-label aria-live=\"polite\">Copy</span></button></div></li><li><p>When they have approved it, come back to this page and connect your own mailbox. After an hour, start again from the link or the app that sent you here.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -182,6 +182,13 @@ func (s *MicrosoftServer) decide(w http.ResponseWriter, r *http.Request) {
 	s.sendBack(w, r, q, map[string]string{"code": code, "session_state": microsoftGUID()})
 }
 
+// Disapprove takes an administrator's consent for a tenant back.
+func (s *MicrosoftServer) Disapprove(tenant string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.approved, tenant)
+}
+
 // adminConsent approves at once: the administrator is taken for one who agrees. With ?refuse=1 in the state the administrator does not.
 func (s *MicrosoftServer) adminConsent(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
