@@ -199,19 +199,16 @@ func (s *Service) may(ctx context.Context, actor models.Actor, g models.Grant, p
 	if !slices.Contains(provider.CapabilitiesOf(g.Provider, standing.ScopesGranted), c) {
 		return g, ErrCapability(c)
 	}
-	return standing, s.tokens.Offered(ctx, g.ApplicationID, g.Provider, standing.CredentialID)
+	return standing, nil
 }
 
+// standing reads the grant as it is now. One whose connector or credential was deleted is as good as cut.
 func (s *Service) standing(ctx context.Context, g models.Grant) (models.Grant, error) {
-	var now models.Grant
-	err := s.store.InTenant(ctx, g.TenantID, func(tx *store.Tx) (err error) {
-		now, err = tx.Grant(g.TenantID, g.ID)
-		return err
-	})
-	if err != nil {
+	now, offered, err := s.store.GrantOffered(ctx, g.ApplicationID, g.TenantID, g.ID)
+	switch {
+	case err != nil:
 		return now, fmt.Errorf("read the grant: %w", err)
-	}
-	if !now.Usable() {
+	case !now.Usable() || !offered:
 		return now, tokens.ErrCut
 	}
 	return now, nil

@@ -65,6 +65,57 @@ func TestAGlanceSeesWhatATransactionSees(t *testing.T) {
 	}
 }
 
+// A grant is offered while its application has the connector, and the credential where it was made with one. No other application hears of it.
+func TestAGrantIsOfferedWithItsConnector(t *testing.T) {
+	w := newTwoTenants(t)
+	offered := func() bool {
+		t.Helper()
+		g, offered, err := w.GrantOffered(t.Context(), w.app, w.tenant[0], w.grant[0])
+		if err != nil || g.ID != w.grant[0] || g.TenantID != w.tenant[0] {
+			t.Fatalf("the grant is %v, %v", g.ID, err)
+		}
+		return offered
+	}
+	do := func(fn func(*store.Tx) error) {
+		t.Helper()
+		if err := w.OnPlatform(t.Context(), "furnish a test", fn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var g models.Grant
+	do(func(tx *store.Tx) (err error) { g, err = tx.Grant(w.tenant[0], w.grant[0]); return err })
+	if offered() {
+		t.Error("offered without a connector")
+	}
+	now := time.Now().UTC()
+	c := models.Connector{ApplicationID: w.app, ID: models.NewID[models.ConnectorID](now), Provider: g.Provider, CreatedAt: now, UpdatedAt: now}
+	do(func(tx *store.Tx) error { return tx.InsertConnector(c) })
+	if !offered() {
+		t.Error("not offered with its connector")
+	}
+	credential := models.Credential{ApplicationID: w.app, ID: models.NewID[models.CredentialID](now), Provider: g.Provider, Type: models.CredentialApp, Name: "own", ClientID: "x", CreatedAt: now, UpdatedAt: now}
+	do(func(tx *store.Tx) error { return tx.InsertCredential(credential) })
+	g.CredentialID = &credential.ID
+	if err := w.InTenant(t.Context(), g.TenantID, func(tx *store.Tx) error { return tx.MarkGrantConnected(g, now) }); err != nil {
+		t.Fatal(err)
+	}
+	if !offered() {
+		t.Error("not offered with its credential")
+	}
+	do(func(tx *store.Tx) error { return tx.DeleteCredential(w.app, credential.ID) })
+	if offered() {
+		t.Error("offered without its credential")
+	}
+	for name, try := range map[string]struct {
+		application models.ApplicationID
+		tenant      models.TenantID
+	}{"another application": {models.NewID[models.ApplicationID](now), w.tenant[0]}, "another tenant": {w.app, w.tenant[1]}} {
+		if g, _, err := w.GrantOffered(t.Context(), try.application, try.tenant, w.grant[0]); !errors.Is(err, store.ErrNotFound) || g.Email != "" {
+			t.Errorf("%s: %v, %v", name, g.ID, err)
+		}
+	}
+}
+
 func same(a, b any) bool {
 	switch x := a.(type) {
 	case time.Time:

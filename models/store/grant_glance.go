@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"gorm.io/gorm"
@@ -32,3 +33,22 @@ func (s *Store) GrantsSeen(ctx context.Context, scope Scope, q GrantQuery) ([]mo
 	})
 	return grants, err
 }
+
+// GrantOffered reads a grant as it stands now, in one round trip, and whether what it was made with is there still: its application's connector, and the credential
+// beside it. ErrNotFound when the grant is gone.
+func (s *Store) GrantOffered(ctx context.Context, application models.ApplicationID, tenant models.TenantID, id models.GrantID) (g models.Grant, offered bool, err error) {
+	there := false
+	err = s.glance(ctx, ApplicationScope(application), `SELECT `+offeredColumns+`
+		FROM grants g WHERE g.tenant_id = $1 AND g.id = $2 AND g.application_id = $3`, []any{tenant, id, application}, func(rows pgx.Rows) error {
+		there = true
+		return rows.Scan(append(grantFields(&g), &offered)...)
+	})
+	if err == nil && !there {
+		err = ErrNotFound
+	}
+	return g, offered, err
+}
+
+var offeredColumns = "g." + strings.Join(grantColumns, ", g.") + `,
+	EXISTS (SELECT FROM connectors c WHERE c.application_id = g.application_id AND c.provider = g.provider)
+	AND (g.credential_id IS NULL OR EXISTS (SELECT FROM credentials d WHERE d.application_id = g.application_id AND d.provider = g.provider AND d.id = g.credential_id))`

@@ -143,6 +143,7 @@ func gather(data *imapclient.FetchMessageData) (*imapclient.FetchMessageBuffer, 
 				continue
 			}
 			var text bytes.Buffer
+			text.Grow(int(min(x.Literal.Size(), beginning) + bytes.MinRead)) // no more than that on a server's word
 			got, err := io.Copy(&text, x.Literal)
 			if err == nil && got < x.Literal.Size() {
 				err = io.ErrUnexpectedEOF
