@@ -43,8 +43,10 @@ func (f Folder) Object(grant string) map[string]any {
 	}
 	out := map[string]any{"id": f.ID, "grant_id": grant, "object": "folder", "name": f.Name, "child_count": f.Children, "total_count": f.Total,
 		"unread_count": f.Unread, "system_folder": f.System, "attributes": attributes}
-	if f.ParentID != "" {
-		out["parent_id"] = f.ParentID
+	for name, value := range map[string]string{"parent_id": f.ParentID, "text_color": f.TextColor, "background_color": f.BackColor} {
+		if value != "" {
+			out[name] = value
+		}
 	}
 	return out
 }

@@ -77,6 +77,11 @@ func (q Query) Check() error {
 	return nil
 }
 
+// AboutMessages says whether the query looks at what a message says: its subject, its addresses, or what the provider's own language asks for.
+func (q Query) AboutMessages() bool {
+	return q.Subject != "" || q.Native != "" || len(q.Any)+len(q.From)+len(q.To)+len(q.Cc)+len(q.Bcc) > 0
+}
+
 // Matches says whether m passes the filters that can be judged on a message alone: all but In and Native.
 // A connector uses it for what its server cannot be asked exactly.
 func (q Query) Matches(m Message) bool {

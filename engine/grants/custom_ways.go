@@ -25,7 +25,7 @@ type brought struct {
 }
 
 var (
-	errNotCustom      = fault.New(fault.Invalid, "provider_unknown", "Only mailboxes with a password can be connected this way: imap, icloud. Others need their owner's consent at the provider, or a service account's credential at Google.").At("provider")
+	errNotCustom      = fault.New(fault.Invalid, "provider_unknown", "Only mailboxes with a password can be connected this way: imap, icloud, ews. Others need their owner's consent at the provider, or a service account's credential at Google.").At("provider")
 	errServiceAccount = fault.New(fault.Invalid, "credential_unknown", "No service account that this key may use has this credential_id.").At("settings.credential_id")
 )
 

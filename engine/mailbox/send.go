@@ -82,7 +82,7 @@ func (s *Service) SendOnce(ctx context.Context, actor models.Actor, g models.Gra
 	default:
 		m, err := s.Message(ctx, actor, g, row.MessageID, email.Standard)
 		if err != nil {
-			m = email.Message{ID: row.MessageID, ThreadID: row.ThreadID}
+			m = email.Message{ID: row.MessageID, ThreadID: row.ThreadID, Date: row.CreatedAt}
 		}
 		return Sent{Message: m, Replayed: true}, nil
 	}

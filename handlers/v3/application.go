@@ -55,6 +55,9 @@ func (d *Door) applicationUpdate(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := d.sameCallbacks(c, id, b); err != nil {
+		return err
+	}
 	change := applications.Change{Name: b.optional("name"), Environment: b.optional("environment")}
 	if in := b.object("branding"); in != nil {
 		if name := in.optional("name"); name != nil {
@@ -82,6 +85,31 @@ func (d *Door) applicationUpdate(c echo.Context) error {
 		return err
 	}
 	return reply(c, http.StatusOK, map[string]any{"request_id": web.RequestID(c), "success": true, "data": data})
+}
+
+// sameCallbacks refuses a list of callback URIs other than the one that is kept: clients write back what they read, but a URI that was left out in silence would be missed
+// at the next consent.
+func (d *Door) sameCallbacks(c echo.Context, application models.ApplicationID, b *body) error {
+	given := map[string]bool{}
+	for _, one := range b.objects("callback_uris") {
+		given[one.text("url")] = true
+		b.under("callback_uris", one)
+	}
+	if b.err != nil || !b.has("callback_uris") {
+		return b.err
+	}
+	rows, err := d.Applications.CallbackURIs(c.Request().Context(), web.Actor(c), application)
+	if err != nil {
+		return err
+	}
+	same := len(rows) == len(given)
+	for _, row := range rows {
+		same = same && given[row.URL]
+	}
+	if !same {
+		b.wrong("callback_uris", "Callback URIs are added, changed and removed one by one, at /v3/applications/redirect-uris.")
+	}
+	return b.err
 }
 
 func (d *Door) applicationJSON(c echo.Context, a models.Application) (map[string]any, error) {

@@ -2,6 +2,7 @@ package v3
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -11,6 +12,9 @@ import (
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/web"
 )
+
+// never are Nylas' providers that lead to no mailbox.
+var never = []string{"virtual-calendar", "zoom"}
 
 // connectCustom connects a mailbox whose password the program has (contract, section 3.9), or takes over a grant that exists at Nylas: provider nylas with
 // settings.grant_id, which Nylas' own API has no need of; or, at google, one that a service account may act for (settings.email_address and credential_id).
@@ -37,10 +41,10 @@ func (d *Door) connectCustom(c echo.Context) error {
 		}
 		return ""
 	}
-	password := either("imap_password", "password", "app_password")
-	r.Username, r.Password = either("imap_username", "username"), secret.New(password)
-	r.Address = either("email", "email_address", "imap_username", "username")
-	for _, name := range []string{"imap_host", "imap_port", "imap_tls", "smtp_host", "smtp_port", "smtp_tls", "smtp_username"} {
+	password := either("imap_password", "ews_password", "password", "app_password")
+	r.Username, r.Password = either("imap_username", "ews_username", "username"), secret.New(password)
+	r.Address = either("email", "email_address", "imap_username", "username", "ews_username")
+	for _, name := range []string{"imap_host", "imap_port", "imap_tls", "smtp_host", "smtp_port", "smtp_tls", "smtp_username", "ews_host", "ews_port"} {
 		if given[name] != "" {
 			r.Settings[name] = given[name]
 		}
@@ -51,7 +55,13 @@ func (d *Door) connectCustom(c echo.Context) error {
 	if r.Provider == "google" {
 		r.Credential, r.Scopes = given["credential_id"], b.texts("scope")
 	}
+	names := "imap"
+	if r.Provider == "ews" {
+		names = "ews"
+	}
 	switch {
+	case slices.Contains(never, r.Provider):
+		b.wrong("provider", "%s is not offered here: only mailboxes are.", r.Provider)
 	case r.Provider == "nylas" && r.Existing == "":
 		b.wrong("settings.grant_id", "settings.grant_id is missing: the id of a grant of your Nylas application.")
 	case r.Existing != "":
@@ -62,9 +72,9 @@ func (d *Door) connectCustom(c echo.Context) error {
 	case given["refresh_token"] != "" || given["credential_id"] != "":
 		b.wrong("settings", "A refresh token cannot be brought here, and a credential only for google, where it is a service account. Have the owner consent at /v3/connect/auth.")
 	case r.Address == "":
-		b.wrong("settings.imap_username", "settings.imap_username is missing.")
+		b.wrong("settings."+names+"_username", "settings.%s_username is missing.", names)
 	case password == "":
-		b.wrong("settings.imap_password", "settings.imap_password is missing.")
+		b.wrong("settings."+names+"_password", "settings.%s_password is missing.", names)
 	case given["smtp_password"] != "" && given["smtp_password"] != password:
 		b.wrong("settings.smtp_password", "Another password for sending than for reading is not offered.")
 	}

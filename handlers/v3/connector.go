@@ -89,6 +89,9 @@ func (d *Door) connectorUpdate(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if b.text("active_credential_id") != "" {
+		b.wrong("active_credential_id", "Which credential is used is said where a consent begins, by credential_id, or by the credential's own workspace_id. Leave active_credential_id out.")
+	}
 	settings, id, key := connectorSettings(b)
 	change := applications.ConnectorChange{Name: b.optional("name"), ClientID: id, ClientSecret: key, Settings: settings, Scopes: b.texts("scope")}
 	if b.err != nil {

@@ -20,10 +20,11 @@ func draftJSON(g models.Grant, m email.Message) map[string]any {
 func (d *Door) draftList(c echo.Context) error {
 	q := queryOf(c)
 	want := email.Query{
-		Limit: q.number("limit", email.DefaultLimit, 1, email.MaxLimit), Cursor: q.text("page_token"), Subject: q.text("subject"), Any: q.addresses("any_email"), To: q.list("to"),
-		Cc: q.list("cc"), Bcc: q.list("bcc"), Starred: q.boolean("starred"), ThreadID: q.text("thread_id"), HasAttachment: q.boolean("has_attachment"),
+		Limit: q.number("limit", email.DefaultLimit, 1, email.MaxLimit), Cursor: q.text("page_token"), Subject: q.text("subject"), Any: q.addresses("any_email"), From: q.list("from"), To: q.list("to"),
+		Cc: q.list("cc"), Bcc: q.list("bcc"), Unread: q.boolean("unread"), Starred: q.boolean("starred"), ThreadID: q.text("thread_id"), HasAttachment: q.boolean("has_attachment"),
 	}
-	q.is("query_imap") // the server is always asked directly
+	folders := q.repeated("in") // SDKs offer it, although drafts are in one folder nearly everywhere
+	q.is("query_imap")          // the server is always asked directly
 	absentFeatures(q)
 	names := q.list("select")
 	want.NoBody = len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return n == "body" || n == "snippet" })
@@ -38,9 +39,11 @@ func (d *Door) draftList(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	data := make([]map[string]any, len(page.Items))
-	for i, m := range page.Items {
-		data[i] = trim(names, draftJSON(g, m))
+	data := []map[string]any{}
+	for _, m := range page.Items {
+		if len(folders) == 0 || slices.ContainsFunc(m.Folders, func(f string) bool { return slices.Contains(folders, f) }) {
+			data = append(data, trim(names, draftJSON(g, m)))
+		}
 	}
 	out := map[string]any{"request_id": web.RequestID(c), "data": data}
 	if page.Next != "" {

@@ -13,7 +13,7 @@ func changeOf(b *body) email.Change {
 	if change.Folders != nil && len(change.Folders) == 0 || len(change.Folders) > 100 {
 		b.wrong("folders", "folders names between 1 and 100 folders, by id.")
 	}
-	if b.has("metadata") {
+	if m := b.object("metadata"); m != nil && len(m.fields) > 0 {
 		b.wrong("metadata", "No metadata is kept with messages here. Leave it out.")
 	}
 	if change.Empty() {

@@ -83,6 +83,7 @@ func (d *Door) messageSend(c echo.Context) error {
 		// It has no id of a message yet. Clients that insist on one get the schedule's.
 		status = http.StatusAccepted
 		data["id"], data["schedule_id"], data["send_at"], data["folders"] = later.ID.String(), later.ID.String(), later.SendAt.Unix(), []string{}
+		data["date"], data["created_at"] = later.CreatedAt.Unix(), later.CreatedAt.Unix() // of its being put away: it has left nowhere yet
 	}
 	return reply(c, status, map[string]any{"request_id": web.RequestID(c), "grant_id": g.ID.String(), "data": data})
 }

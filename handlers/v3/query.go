@@ -33,6 +33,13 @@ func queryOf(c echo.Context) *query {
 			}
 		}
 	}
+	for key, list := range values {
+		// Clients write grantStatus where the contract says grant_status. A filter that is not seen shows what it was to hide.
+		if name := snake(key); name != key {
+			values[name] = append(values[name], list...)
+			delete(values, key)
+		}
+	}
 	return &query{values: values}
 }
 

@@ -20,10 +20,10 @@ var calls = []struct {
 	{methods: "POST", path: "/v3/connect/token", difference: "`client_credentials` is not offered"},
 	{methods: "POST", path: "/v3/connect/revoke"},
 	{methods: "GET", path: "/v3/connect/tokeninfo"},
-	{methods: "POST", path: "/v3/connect/custom", difference: "by password (imap, icloud) and of an existing grant (nylas); a provider's refresh tokens are not taken over"},
+	{methods: "POST", path: "/v3/connect/custom", difference: "by password (imap, icloud, ews) and of an existing grant (nylas); a provider's refresh tokens are not taken over"},
 	{methods: "POST", path: "/v3/providers/detect"},
 
-	{chapter: "Administration", methods: "GET PATCH", path: "/v3/applications", difference: "`additional_settings` and `idp_settings` are not kept"},
+	{chapter: "Administration", methods: "GET PATCH", path: "/v3/applications", difference: "`additional_settings`, `idp_settings` and `domain` are not kept; callback URIs change at their own address"},
 	{methods: "GET PATCH", path: "/v3/applications/:application", difference: "the caller's own id alone"},
 	{methods: "GET POST", path: "/v3/applications/redirect-uris"},
 	{methods: "GET PATCH DELETE", path: "/v3/applications/redirect-uris/:callback"},
@@ -32,7 +32,7 @@ var calls = []struct {
 	{methods: "POST", path: "/v3/applications", absent: true, difference: "applications are made in the portal"},
 	{methods: "DELETE", path: "/v3/applications/:application", absent: true, difference: "as above"},
 	{methods: "GET POST", path: "/v3/connectors"},
-	{methods: "GET PATCH PUT DELETE", path: "/v3/connectors/:provider"},
+	{methods: "GET PATCH PUT DELETE", path: "/v3/connectors/:provider", difference: "no `active_credential_id`: a credential is named by the consent, or belongs to a workspace"},
 	{methods: "GET POST", path: "/v3/connectors/:provider/creds", difference: "of type `connector`, at google also `serviceaccount`; an admin consent needs no credential here: the consent page leads there"},
 	{methods: "GET PATCH DELETE", path: "/v3/connectors/:provider/creds/:credential"},
 	{methods: "GET POST", path: "/v3/admin/applications/:application/api-keys", difference: "keys can be narrowed by `permissions`, `workspace_id` and `addresses`; without `expires_in` they do not end"},
@@ -40,7 +40,7 @@ var calls = []struct {
 	{methods: "GET POST", path: "/v3/admin/domains", absent: true, difference: "Postern hosts no mailboxes"},
 
 	{chapter: "Grants", methods: "GET", path: "/v3/grants", difference: "a revoked grant stays listed, as `invalid`"},
-	{methods: "GET PATCH DELETE", path: "/v3/grants/:grant", difference: "`PATCH` changes no server of a mailbox: that takes its owner's consent"},
+	{methods: "GET PATCH DELETE", path: "/v3/grants/:grant", difference: "`PATCH` changes no server of a mailbox: that takes its owner's consent; `scope` shows what the provider granted, whatever was written"},
 
 	{chapter: "Messages", methods: "GET", path: "/v3/grants/:grant/messages", difference: "no `metadata_pair`, `shared_from`, `include_tracking_options`"},
 	{methods: "GET PUT DELETE", path: "/v3/grants/:grant/messages/:message", difference: "no `metadata`"},

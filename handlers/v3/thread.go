@@ -1,12 +1,15 @@
 package v3
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/postern-mail/postern/engine/email"
+	"github.com/postern-mail/postern/engine/fault"
+	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/web"
 )
@@ -47,6 +50,7 @@ func (d *Door) threadList(c echo.Context) error {
 	}
 	q.window("latest_message_after", "latest_message_before")
 	absentFeatures(q)
+	only := q.text("thread_id")
 	names := q.list("select")
 	want.NoBody = len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return n == latest || n == latest+".body" })
 	if q.err != nil {
@@ -56,7 +60,12 @@ func (d *Door) threadList(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page, err := d.Mailbox.Threads(c.Request().Context(), web.Actor(c), g, want)
+	var page email.Page[email.Thread]
+	if only != "" {
+		page, err = d.oneThread(c, g, only, want)
+	} else {
+		page, err = d.Mailbox.Threads(c.Request().Context(), web.Actor(c), g, want)
+	}
 	if err != nil {
 		return folderUnknown(err, "in")
 	}
@@ -69,6 +78,23 @@ func (d *Door) threadList(c echo.Context) error {
 		out["next_cursor"] = page.Next
 	}
 	return reply(c, http.StatusOK, out)
+}
+
+var errOneThread = fault.New(fault.Invalid, "filters_contradict", "thread_id names one thread. It goes together with unread, starred, has_attachment and the times of the latest message alone.").At("thread_id")
+
+// oneThread is the list of threads for an id, which SDKs offer as a filter: that thread, or none.
+func (d *Door) oneThread(c echo.Context, g models.Grant, id string, want email.ThreadQuery) (page email.Page[email.Thread], err error) {
+	if want.Messages().AboutMessages() || len(want.In) > 0 || want.Cursor != "" {
+		return page, errOneThread
+	}
+	t, err := d.Mailbox.Thread(c.Request().Context(), web.Actor(c), g, id)
+	switch {
+	case errors.Is(err, provider.ErrThreadNotFound):
+		return page, nil
+	case err == nil && want.Matches(t):
+		page.Items = []email.Thread{t}
+	}
+	return page, err
 }
 
 func (d *Door) threadShow(c echo.Context) error {

@@ -55,7 +55,7 @@ func TestConformance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, x, _ := start(t)
 			x.Offer(ways...)
-			providertest.Run(t, providertest.Case{FolderToTrash: true, Connector: c, Account: x.Account, Deliver: x.Deliver, SendTo: "grace@example.com",
+			providertest.Run(t, providertest.Case{Native: func(word string) string { return "subject:" + word }, FolderToTrash: true, Connector: c, Account: x.Account, Deliver: x.Deliver, SendTo: "grace@example.com",
 				Revoke: func(_ testing.TB, a provider.Account) { x.ChangePassword(a.Login) }})
 		})
 	}

@@ -22,7 +22,7 @@ func TestConformance(t *testing.T) {
 	app := g.App(callback)
 	g.AddUser("grace@gmail.example", "Grace Hopper")
 	names := map[string]string{"INBOX": "INBOX", "Sent": "SENT", "Trash": "TRASH"}
-	providertest.Run(t, providertest.Case{Connector: connector(g), Deliver: g.Deliver, SendTo: "grace@gmail.example", StableIDs: true, ManyFolders: true, Everywhere: true, Lacks: []string{"archive"},
+	providertest.Run(t, providertest.Case{Native: func(word string) string { return "subject:" + word }, Connector: connector(g), Deliver: g.Deliver, SendTo: "grace@gmail.example", StableIDs: true, ManyFolders: true, Everywhere: true, Lacks: []string{"archive"},
 		Account: func(testing.TB) provider.Account {
 			a, u, _ := g.Account(app)
 			names["Archive"] = g.Label(u, "Archive")

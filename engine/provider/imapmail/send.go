@@ -184,6 +184,9 @@ func (m *Mail) keep(ctx context.Context, a provider.Account, msg *rfc5322.Outgoi
 		}
 		out.Folders = []string{folderID(sent)}
 		if a.Settings[provider.SentCopy] == provider.ByServer {
+			if out.MessageID == "" {
+				return nil // a search for an empty one finds every message that has one
+			}
 			if err := s.use(sent, false); err != nil {
 				return err
 			}

@@ -97,8 +97,8 @@ func (w *weaver) page(from imap.UID) (email.Page[email.Thread], error) {
 	if err != nil || !ok {
 		return page, err
 	}
-	if w.tq.Unread != nil && *w.tq.Unread {
-		c.NotFlag = append(c.NotFlag, imap.FlagSeen) // a thread is unread by one message that is
+	if w.tq.Unread != nil && *w.tq.Unread && !w.q.AboutMessages() {
+		c.NotFlag = append(c.NotFlag, imap.FlagSeen) // a thread is unread by one message that is; with other filters that need not be the message that fits
 	}
 	c.NotFlag = append(c.NotFlag, imap.FlagDeleted)
 	validity := w.validity

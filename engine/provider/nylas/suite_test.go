@@ -34,7 +34,7 @@ func TestConformance(t *testing.T) {
 	w.Account("google", "grace@nylas.test", "Grace")
 	people := map[string]*providertest.NylasAccount{}
 	grants := map[string]*providertest.NylasGrant{}
-	providertest.Run(t, providertest.Case{Connector: w.c, SendTo: "grace@nylas.test", StableIDs: true, ManyFolders: true, Everywhere: true, OneBody: true,
+	providertest.Run(t, providertest.Case{Native: func(word string) string { return "subject:" + word }, Connector: w.c, SendTo: "grace@nylas.test", StableIDs: true, ManyFolders: true, Everywhere: true, OneBody: true,
 		Account: func(testing.TB) provider.Account {
 			person := w.Account("google", fmt.Sprintf("test%d@nylas.test", len(people)), "Test")
 			g := w.Grant(w.app, person)

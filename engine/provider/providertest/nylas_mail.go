@@ -171,6 +171,9 @@ func (m *nylasMessage) fits(q email.Query) bool {
 	if id, ok := strings.CutPrefix(q.Native, "rfc822msgid:"); ok {
 		return r.MessageID == id
 	}
+	if word, ok := strings.CutPrefix(q.Native, "subject:"); ok {
+		return strings.Contains(strings.ToLower(r.Subject), strings.ToLower(word))
+	}
 	return q.Matches(r)
 }
 

@@ -47,6 +47,8 @@ type Case struct {
 	Everywhere bool
 	// FolderToTrash: a folder that is deleted goes among the deleted items, and is listed there.
 	FolderToTrash bool
+	// Native is a search of the provider's own language for a word of the subject.
+	Native func(word string) string
 	// OneBody: the provider keeps one form of a body, HTML, and names attachments in its own way.
 	OneBody bool
 }
@@ -57,6 +59,13 @@ func (c Case) says(m email.Message, text string) bool {
 		return strings.Contains(m.Body(), text)
 	}
 	return strings.TrimSpace(m.Plain) == text
+}
+
+func (c Case) native(word string) string {
+	if c.Native == nil {
+		return `SUBJECT "` + word + `"`
+	}
+	return c.Native(word)
 }
 
 func (c Case) folder(a provider.Account, name string) string {
@@ -226,7 +235,10 @@ func filters(t *testing.T, c Case) {
 		"any of three": {email.Query{Any: []string{"carl@example.com", "s1@example.com", "nobody@example.com"}}, 3}, "attachment": {email.Query{HasAttachment: &yes}, 1}, "no attachment": {email.Query{HasAttachment: &no}, 10},
 		"after": {email.Query{ReceivedAfter: base.Add(8 * time.Hour)}, 3}, "before": {email.Query{ReceivedBefore: base.Add(2 * time.Hour)}, 1}, "between": {email.Query{ReceivedAfter: base.Add(2 * time.Hour), ReceivedBefore: base.Add(5 * time.Hour)}, 2},
 		"thread": {email.Query{ThreadID: thread}, 3}, "no such thread": {email.Query{ThreadID: "tbm9uZQ"}, 0}, "both": {email.Query{Subject: "Message", Unread: &yes, Starred: &yes}, 1}, "quotes": {email.Query{Subject: `"\") OR ALL (`}, 0},
-		"in archive": {email.Query{In: []string{c.folder(a, "Archive")}}, 1},
+		"in archive": {email.Query{In: []string{c.folder(a, "Archive")}}, 1}, "unread in archive": {email.Query{In: []string{c.folder(a, "Archive")}, Unread: &yes}, 0},
+		"bcc": {email.Query{Bcc: []string{"dora@example.com"}}, 0}, "to either": {email.Query{To: []string{"zoe@example.com", "bob@example.com"}}, 3}, "from and to": {email.Query{From: []string{"zoe@example.com"}, To: []string{"bob@example.com"}, Cc: []string{"carl@example.com"}}, 1},
+		"attachment from": {email.Query{HasAttachment: &yes, From: []string{"bob@example.com"}}, 0}, "thread and read": {email.Query{ThreadID: thread, Subject: "re:"}, 2}, "after and read": {email.Query{ReceivedAfter: base.Add(4 * time.Hour), Unread: &no, Starred: &no}, 5},
+		"native": {email.Query{Native: c.native("Message")}, 8}, "native, nothing": {email.Query{Native: c.native("nowhere")}, 0}, "native in archive": {email.Query{Native: c.native("Old"), In: []string{c.folder(a, "Archive")}}, 1},
 	} {
 		p := list(t, c, a, f.q)
 		if len(p.Items) != f.want || p.Next != "" {
@@ -287,6 +299,11 @@ func get(t *testing.T, c Case) {
 	}
 	if p := list(t, c, a, email.Query{Fields: email.RawOnly}); len(p.Items) != 1 || string(p.Items[0].Raw) != raw.Raw {
 		t.Errorf("raw list: %+v", p)
+	}
+	for f, least := range map[email.Fields]int{email.WithHeaders: 6, email.WithBasicHeaders: 1} {
+		if p := list(t, c, a, email.Query{Fields: f}); len(p.Items[0].Headers) < least || p.Items[0].Subject != listed.Subject {
+			t.Errorf("list with headers (%d): %+v", f, p.Items[0])
+		}
 	}
 	if p := list(t, c, a, email.Query{NoBody: true}); p.Items[0].Plain != "" || p.Items[0].Snippet == "" {
 		t.Errorf("no body: %+v", p.Items[0])

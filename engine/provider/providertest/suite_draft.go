@@ -186,7 +186,7 @@ func draftList(t *testing.T, c Case) {
 		t.Skip("declared as lacking")
 	}
 	a := c.Account(t)
-	for _, d := range []email.Draft{{Subject: "One"}, {Subject: "Two", To: to("ada@example.com")}, {Subject: "Three", To: to("bob@example.com"), Cc: to("ada@example.com"), Starred: true}, {Subject: "Four", Plain: "x", Attachments: note("n")}, {Subject: "Five"}} {
+	for _, d := range []email.Draft{{Subject: "One"}, {Subject: "Two", To: to("ada@example.com")}, {Subject: "Three", To: to("bob@example.com"), Cc: to("ada@example.com"), Starred: true}, {Subject: "Four", Plain: "x", Attachments: note("n")}, {Subject: "Five", Bcc: to("dora@example.com")}} {
 		keep(t, c, a, d)
 	}
 	yes, no := true, false
@@ -196,6 +196,8 @@ func draftList(t *testing.T, c Case) {
 	}{
 		"all": {email.Query{}, 5}, "subject": {email.Query{Subject: "t"}, 2}, "to": {email.Query{To: []string{"ADA@example.com"}}, 1}, "cc": {email.Query{Cc: []string{"ada@example.com"}}, 1}, "any": {email.Query{Any: []string{"ada@example.com"}}, 2},
 		"starred": {email.Query{Starred: &yes}, 1}, "not starred": {email.Query{Starred: &no}, 4}, "attachment": {email.Query{HasAttachment: &yes}, 1}, "no such thread": {email.Query{ThreadID: "tbm9uZQ"}, 0},
+		"from others": {email.Query{From: []string{"ada@example.com"}}, 0}, "unread": {email.Query{Unread: &yes}, 0}, "read": {email.Query{Unread: &no}, 5},
+		"bcc": {email.Query{Bcc: []string{"dora@example.com"}}, 1}, "to and starred": {email.Query{To: []string{"bob@example.com"}, Starred: &yes}, 1}, "no attachment": {email.Query{HasAttachment: &no}, 4},
 	} {
 		if got := listDrafts(t, c, a, f.q); len(got) != f.want {
 			t.Errorf("%s: %d, want %d", name, len(got), f.want)

@@ -160,6 +160,8 @@ func threadFilters(t *testing.T, c Case) {
 		"cc": {email.ThreadQuery{Cc: []string{"dora@example.com"}}, 1}, "any": {email.ThreadQuery{Any: []string{"dora@example.com", "zoe@example.com"}}, 2}, "part of an address": {email.ThreadQuery{From: []string{"ob@example.com"}}, 0},
 		"attachment": {email.ThreadQuery{HasAttachment: &yes}, 1}, "no attachment": {email.ThreadQuery{HasAttachment: &no}, 5}, "before": {email.ThreadQuery{LatestBefore: base.Add(3 * time.Hour)}, 2}, "after": {email.ThreadQuery{LatestAfter: base.Add(4 * time.Hour)}, 2},
 		"after is open": {email.ThreadQuery{LatestAfter: base.Add(6 * time.Hour)}, 1}, "both": {email.ThreadQuery{Subject: "Message", Unread: &yes}, 2}, "in archive": {email.ThreadQuery{In: []string{c.folder(a, "Archive")}}, 1}, "quotes": {email.ThreadQuery{Subject: `"\") OR ALL (`}, 0},
+		"bcc": {email.ThreadQuery{Bcc: []string{"eve@example.com"}}, 0}, "between": {email.ThreadQuery{LatestAfter: base.Add(2 * time.Hour), LatestBefore: base.Add(5 * time.Hour)}, 2}, "unread from": {email.ThreadQuery{From: []string{"zoe@example.com"}, Unread: &yes}, 1},
+		"native": {email.ThreadQuery{Native: c.native("Message")}, 4}, "native, nothing": {email.ThreadQuery{Native: c.native("nowhere")}, 0},
 	} {
 		p := listThreads(t, c, a, f.q)
 		if len(p.Items) != f.want || p.Next != "" {

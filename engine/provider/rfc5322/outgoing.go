@@ -130,6 +130,10 @@ func (o *Outgoing) complete() error {
 	if o.kept {
 		return nil
 	}
+	if m.MessageID == "" && len(o.head) > 0 {
+		// As a submission server may (RFC 6409 section 8.3): otherwise nobody could find among the sent messages the one that was sent.
+		o.head = append([]byte("Message-ID: <"+NewMessageID(o.from.Email)+">\r\n"), o.head...)
+	}
 	return email.Draft{From: o.From, To: o.To}.Check()
 }
 
