@@ -670,9 +670,11 @@ CREATE TABLE public.connect_flows (
     address text DEFAULT ''::text NOT NULL,
     user_agent text DEFAULT ''::text NOT NULL,
     credential_id uuid,
+    response_type text DEFAULT 'code'::text NOT NULL,
     CONSTRAINT connect_flows_browser_hash_check CHECK ((length(browser_hash) = 32)),
     CONSTRAINT connect_flows_challenge_method_check CHECK ((challenge_method = ANY (ARRAY[''::text, 'plain'::text, 's256'::text]))),
     CONSTRAINT connect_flows_code_hash_check CHECK ((length(code_hash) = 32)),
+    CONSTRAINT connect_flows_response_type_check CHECK ((response_type = ANY (ARRAY['code'::text, 'adminconsent'::text]))),
     CONSTRAINT connect_flows_state_hash_check CHECK ((length(state_hash) = 32))
 );
 

@@ -76,7 +76,11 @@ type ConnectFlow struct {
 	Address         string        `gorm:"column:address"`
 	UserAgent       string        `gorm:"column:user_agent"`
 	CredentialID    *CredentialID `gorm:"column:credential_id"` // nil: the connector's own app
+	ResponseType    string        `gorm:"column:response_type"` // code, or adminconsent: of an administrator, for their organisation
 }
+
+// ForAdministrator says that the flow asks an administrator for an approval, and connects no mailbox.
+func (f ConnectFlow) ForAdministrator() bool { return f.ResponseType == "adminconsent" }
 
 // TableName names the table.
 func (ConnectFlow) TableName() string { return "connect_flows" }

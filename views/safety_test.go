@@ -33,7 +33,7 @@ var constructors = map[string]any{
 	"ApplicationList": pages.ApplicationList, "ApplicationShow": pages.ApplicationShow, "ConnectorList": pages.ConnectorList, "ConnectorShow": pages.ConnectorShow,
 	"ConnectorEdit": pages.ConnectorEdit, "APIKeyList": pages.APIKeyList, "APIKeyCreate": pages.APIKeyCreate, "Revoke": pages.Revoke, "MemberList": pages.MemberList,
 	"MemberInvite": pages.MemberInvite, "MemberShow": pages.MemberShow, "Account": pages.Account, "Report": pages.Report, "GuestEnter": pages.GuestEnter, "Settings": pages.Settings, "Search": pages.Search,
-	"Begin": consent.Begin, "Password": consent.Password, "Partial": consent.Partial, "WrongAccount": consent.WrongAccount, "Done": consent.Done, "End": consent.End, "Approval": consent.Approval,
+	"Begin": consent.Begin, "Password": consent.Password, "Partial": consent.Partial, "WrongAccount": consent.WrongAccount, "Done": consent.Done, "End": consent.End, "Approval": consent.Approval, "Approve": consent.Approve,
 	"BatchConfirm": pages.BatchConfirm, "BatchList": pages.BatchList, "BatchShow": pages.BatchShow, "ServiceAccountList": pages.ServiceAccountList, "ServiceAccountCreate": pages.ServiceAccountCreate,
 	"Reference": pages.Reference, "ReferenceNylas": pages.ReferenceNylas, "ReferenceChapter": func(p layout.Page, v pages.ReferenceView) templ.Component {
 		return pages.ReferenceChapter(p, v, append(v.Groups, pages.RefGroup{})[0])

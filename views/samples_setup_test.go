@@ -122,6 +122,7 @@ func hostedSamples() []sample {
 		{"consent_cancelled", consent.End(hosted("Cancelled"), consent.EndView{Kind: "cancelled", Title: "Nothing was connected", Text: "You cancelled. Acme Sync has no access to your mailbox, and the link can be used again until tomorrow.", TryAgainURL: "/again", ContinueURL: "https://app.acme.example", Company: "Acme CRM"})},
 		{"consent_expired", consent.End(hosted("Expired"), consent.EndView{Kind: "expired", Title: "This link has ended", Text: "It was good until 22 Nov 2026, 14:00 CET.", Do: "Ask Acme CRM for a new one.", RequestID: grantID})},
 		{"consent_failed", consent.End(hosted("Not connected"), consent.EndView{Kind: "failed", Title: "Your mailbox was not connected", Text: "This page was opened in another browser than the one that began.", Do: "Open the link again and stay in one browser.", TryAgainURL: "/again", RequestID: grantID})},
+		{"consent_approve", consent.Approve(hosted("Approve for your organisation"), consent.ApproveView{Ask: ask(), Provider: "Microsoft 365", Code: "microsoft", Action: "/connect/flow/f", CancelURL: "/connect/flow/f/cancel"})},
 		{"consent_approval", consent.Approval(hosted("Approval needed"), consent.ApprovalView{Ask: ask(), Provider: "Microsoft 365", ApprovalURL: "https://login.microsoftonline.example/organizations/v2.0/adminconsent?client_id=019a7f3c-52b1-7c44-9d2e-6b0f1a83c7d5&state=xyz", TryAgainURL: "/again", CancelURL: "/cancel"})},
 	}
 }

@@ -96,10 +96,8 @@ func (s *Service) BeginAuth(ctx context.Context, r AuthRequest) (models.FlowID, 
 func (s *Service) fillAuth(ctx context.Context, f *models.ConnectFlow, r AuthRequest, app models.Application) error {
 	bad := func(field, text string) error { return fault.New(fault.Invalid, "invalid_request", text).At(field) }
 	switch {
-	case r.ResponseType == "adminconsent":
-		return fault.New(fault.Invalid, "unsupported_response_type", "Admin consent is not offered by this installation.").At("response_type")
-	case r.ResponseType != "code":
-		return fault.New(fault.Invalid, "unsupported_response_type", "The response_type must be \"code\".").At("response_type")
+	case r.ResponseType != "code" && r.ResponseType != "adminconsent":
+		return fault.New(fault.Invalid, "unsupported_response_type", "The response_type must be \"code\" or \"adminconsent\".").At("response_type")
 	case len(r.State) > 2048:
 		return bad("state", "The state is longer than 2048 characters.")
 	case len(r.CodeChallenge) > 512:
@@ -118,7 +116,7 @@ func (s *Service) fillAuth(ctx context.Context, f *models.ConnectFlow, r AuthReq
 	} else if r.CodeChallengeMethod != "" {
 		return bad("code_challenge", "A code_challenge_method was given without a code_challenge.")
 	}
-	if f.Challenge == "" && f.Platform != "web" {
+	if f.ResponseType = r.ResponseType; f.Challenge == "" && f.Platform != "web" && !f.ForAdministrator() { // an approval gives no code
 		return bad("code_challenge", "This callback URI belongs to a platform that cannot keep a secret: send a code_challenge (PKCE).")
 	}
 	switch {
@@ -152,6 +150,11 @@ func (s *Service) fillChoice(ctx context.Context, f *models.ConnectFlow, r AuthR
 	}
 	if len(f.Providers) == 0 {
 		return fault.New(fault.Invalid, "invalid_request", "This application has no connector yet.").At("provider")
+	}
+	if f.ForAdministrator() {
+		if f.Providers = slices.DeleteFunc(slices.Clone(f.Providers), func(name string) bool { return !s.approves(name) }); len(f.Providers) == 0 {
+			return fault.New(fault.Invalid, "invalid_request", "Only Microsoft has a page on which an administrator approves an app: ask for provider=microsoft.").At("provider")
+		}
 	}
 	if r.CredentialID != "" {
 		if err := s.fillCredential(ctx, f, r.CredentialID); err != nil {
@@ -230,16 +233,15 @@ func addr(a netip.Addr) string {
 
 // returnURL is where a program's flow ends: its registered address with a code, or with an OAuth error, and its state as it came. A flow of a link has none.
 func returnURL(f models.ConnectFlow, code, word, description string) string {
+	if code != "" {
+		return returnTo(f, url.Values{"code": {code}})
+	}
+	return returnTo(f, url.Values{"error": {word}, "error_description": {description}, "error_code": {"400"}})
+}
+
+func returnTo(f models.ConnectFlow, q url.Values) string {
 	if f.RedirectURI == "" {
 		return ""
-	}
-	q := url.Values{}
-	if code != "" {
-		q.Set("code", code)
-	} else {
-		q.Set("error", word)
-		q.Set("error_description", description)
-		q.Set("error_code", "400")
 	}
 	if f.ClientState != "" {
 		q.Set("state", f.ClientState)

@@ -38,6 +38,7 @@ type Consent struct {
 	ExpectedEmail string
 	LoginHint     string
 	Reconnect     bool
+	Administrator bool // asked to approve the app for their organisation; no mailbox is connected
 	ExpiresAt     time.Time
 	Flow          models.FlowID // zero: the page of a link, before any flow
 }
@@ -119,7 +120,7 @@ func (s *Service) flow(ctx context.Context, id models.FlowID) (models.ConnectFlo
 
 func (s *Service) consent(ctx context.Context, f models.ConnectFlow) (Consent, error) {
 	c := Consent{Company: s.company, Region: s.region, ExpectedEmail: f.ExpectedEmail, LoginHint: f.LoginHint, Reconnect: f.GrantID != nil && f.LinkID != nil,
-		ExpiresAt: f.ExpiresAt, ReturnTo: f.RedirectURI}
+		ExpiresAt: f.ExpiresAt, ReturnTo: f.RedirectURI, Administrator: f.ForAdministrator()}
 	var rows []models.Connector
 	err := s.store.OnPlatform(ctx, "name who asks for consent", func(tx *store.Tx) (err error) {
 		if c.Application, err = tx.Application(f.ApplicationID); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/postern-mail/postern/engine/provider"
 	"github.com/postern-mail/postern/engine/secret"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
@@ -61,30 +60,4 @@ func (s *Service) Ended(ctx context.Context, id models.FlowID, browser secret.Te
 	}
 	c, err := s.consent(ctx, f)
 	return done, c, err
-}
-
-// adminConsent is a connector whose provider wants an administrator's approval in some organisations, and has a page for it.
-type adminConsent interface {
-	AdminConsentURL(app provider.App, scopes []string, state string) (string, error)
-}
-
-// approval is the address to forward to an administrator; empty where the provider has none. It carries no state of the flow: whoever approves is somebody else, in another browser.
-func (s *Service) approval(ctx context.Context, f models.ConnectFlow) (string, error) {
-	connector, err := s.providers.Connector(f.Provider)
-	if err != nil {
-		return "", err
-	}
-	with, ok := connector.(adminConsent)
-	if !ok {
-		return "", nil
-	}
-	app, err := s.tokens.App(ctx, f.ApplicationID, f.Provider, f.CredentialID)
-	if err != nil {
-		return "", err
-	}
-	to, err := with.AdminConsentURL(app, f.ScopesRequested, models.NewToken(""))
-	if err != nil {
-		return "", fmt.Errorf("build the address of the administrator's page: %w", err)
-	}
-	return to, nil
 }

@@ -166,6 +166,9 @@ func (s *Service) leave(ctx context.Context, f models.ConnectFlow, oauth provide
 		return Next{}, err
 	}
 	scopes := s.scopes(f, row, oauth)
+	if f.ForAdministrator() {
+		return s.leaveToApprove(ctx, f, oauth, app, credential, scopes)
+	}
 	state, verifier := models.NewToken(""), models.NewToken("")
 	challenge := sha256.Sum256([]byte(verifier))
 	request := provider.AuthRequest{State: state, CodeChallenge: base64.RawURLEncoding.EncodeToString(challenge[:]), Scopes: scopes, LoginHint: hint}
@@ -196,6 +199,8 @@ type Answer struct {
 	Provider         string // from the path: each provider has an address of its own, so that answers cannot be mixed up (RFC 9700 section 4.4)
 	State, Code      secret.Text
 	Error, ErrorText string
+	Approved         string      // Microsoft's admin_consent, as it came; empty: no administrator was asked
+	Organisation     string      // Microsoft's tenant, with it
 	Browser          secret.Text // from the cookie
 }
 
@@ -220,6 +225,7 @@ const (
 	Failed       = "failed"
 	AskedAgain   = "asked_again"
 	NeedsAdmin   = "needs_admin"
+	Approved     = "approved" // by an administrator, for their organisation; no mailbox
 )
 
 // Return takes the provider's answer. The state names the flow; the cookie must be that of the browser that left. Anything else burns the state,
@@ -235,6 +241,9 @@ func (s *Service) Return(ctx context.Context, a Answer) (Done, error) {
 	f, verifier, err := s.take(ctx, tenant, id, a)
 	if err != nil {
 		return Done{}, err
+	}
+	if f.ForAdministrator() {
+		return s.approved(ctx, f, a)
 	}
 	if a.Error != "" || a.Code.Empty() {
 		return s.declined(ctx, f, a)
@@ -284,6 +293,9 @@ func (s *Service) take(ctx context.Context, tenant models.TenantID, id models.Fl
 			}
 			return s.audit.Append(ctx, tx, flowActor(f), audit.Entry{Action: "connect.binding_mismatch", Tenant: tenant, Application: f.ApplicationID, ObjectKind: "connect_flow",
 				ObjectID: id.String(), Object: "connect flow", Outcome: models.OutcomeRefused})
+		}
+		if f.ForAdministrator() {
+			return nil // no code comes back
 		}
 		verifier, err = s.tokens.Safe.Open(ctx, tx, tenant, tokens.Flow(id), "verifier")
 		return err
@@ -343,8 +355,13 @@ func (s *Service) fail(ctx context.Context, f models.ConnectFlow, cause error) (
 	return done, s.over(ctx, f, Failed, "connect.failed", map[string]string{"provider": f.Provider})
 }
 
-// over closes a flow without a grant and destroys what it held.
+// over closes a flow that connected nothing.
 func (s *Service) over(ctx context.Context, f models.ConnectFlow, outcome, action string, detail map[string]string) error {
+	return s.conclude(ctx, f, outcome, models.OutcomeRefused, action, detail)
+}
+
+// conclude closes a flow without a grant and destroys what it held.
+func (s *Service) conclude(ctx context.Context, f models.ConnectFlow, outcome, result, action string, detail map[string]string) error {
 	err := s.store.InTenant(ctx, f.TenantID, func(tx *store.Tx) error {
 		if err := tx.CloseConnectFlow(f.TenantID, f.ID, outcome, s.now()); err != nil {
 			return err
@@ -353,7 +370,7 @@ func (s *Service) over(ctx context.Context, f models.ConnectFlow, outcome, actio
 			return err
 		}
 		return s.audit.Append(ctx, tx, flowActor(f), audit.Entry{Action: action, Tenant: f.TenantID, Application: f.ApplicationID, ObjectKind: "connect_flow", ObjectID: f.ID.String(),
-			Object: "connect flow", Outcome: models.OutcomeRefused, Detail: detail})
+			Object: "connect flow", Outcome: result, Detail: detail})
 	})
 	if absent(err) {
 		return ErrFlowSpent

@@ -135,3 +135,71 @@ func TestGivingUpOnTheAdministratorTellsTheProgram(t *testing.T) {
 		t.Errorf("%d grants came of it", len(found.Grants))
 	}
 }
+
+// TestProgramSendsAnAdministratorToApprove is response_type=adminconsent: the program's administrator comes to a page of ours, approves at Microsoft, and the program hears of it
+// with its own state. From then on nobody of the organisation is stopped.
+func TestProgramSendsAnAdministratorToApprove(t *testing.T) {
+	w, there, ada := newMicrosoft(t, "90094")
+	begin := func() string {
+		t.Helper()
+		id, err := w.Grants.BeginAuth(context.Background(), grants.AuthRequest{ClientID: w.app.String(), RedirectURI: programsPlace, ResponseType: "adminconsent", State: "their-state"})
+		w.must(err)
+		return "/connect/flow/" + id.String()
+	}
+	leave := func(b *http.Client) *url.URL {
+		t.Helper()
+		first := begin()
+		p := w.get(b, first)
+		if p.StatusCode != http.StatusOK || p.doc.Find("[data-testid=approve-form]").Length() != 1 || len(p.Cookies()) != 0 {
+			t.Fatalf("the administrator's page: %d", p.StatusCode)
+		}
+		p = w.post(b, first, w.server.URL, url.Values{"provider": {"microsoft"}})
+		to, err := url.Parse(p.Header.Get("Location"))
+		w.must(err)
+		if p.StatusCode != http.StatusSeeOther || to.Path != "/organizations/v2.0/adminconsent" {
+			t.Fatalf("led to %d %s", p.StatusCode, to)
+		}
+		return to
+	}
+	told := func(p page) url.Values {
+		t.Helper()
+		to, err := url.Parse(p.Header.Get("Location"))
+		w.must(err)
+		if p.StatusCode != http.StatusSeeOther || !strings.HasPrefix(to.String(), programsPlace+"?") || to.Query().Get("state") != "their-state" || to.Query().Has("code") {
+			t.Fatalf("the program hears %d %s", p.StatusCode, to)
+		}
+		return to.Query()
+	}
+
+	b := browser()
+	no := leave(b)
+	q := url.Values{"state": {no.Query().Get("state")}, "admin_consent": {"True"}, "error": {"consent_required"}, "error_description": {"AADSTS65004: declined"}} // as Microsoft documents it
+	if got := told(w.get(b, "/v3/connect/callback/microsoft?"+q.Encode())); got.Get("error") != "access_denied" || got.Has("admin_consent") {
+		t.Errorf("a refusal is told as %v", got)
+	}
+
+	back, why := there.Consent(leave(b).String(), ada, true)
+	if back == nil {
+		t.Fatalf("Microsoft stopped the administrator: %s", why)
+	}
+	if other := w.get(browser(), back.String()); other.StatusCode != http.StatusForbidden {
+		t.Errorf("the approval was told from another browser: %d", other.StatusCode)
+	}
+	back, _ = there.Consent(leave(b).String(), ada, true) // that burnt the flow
+	if got := told(w.get(b, back.String())); got.Get("admin_consent") != "True" || got.Get("tenant") != contoso || got.Has("error") {
+		t.Errorf("the approval is told as %v", got)
+	}
+
+	p := w.post(b, w.program("x"), w.server.URL, url.Values{"provider": {"microsoft"}})
+	if back, why := there.Consent(p.Header.Get("Location"), ada, true); back == nil || back.Query().Get("code") == "" {
+		t.Errorf("still stopped after the approval: %v %s", back, why)
+	}
+	if _, err := w.Grants.BeginAuth(context.Background(), grants.AuthRequest{ClientID: w.app.String(), RedirectURI: programsPlace, ResponseType: "adminconsent", Provider: "sandbox"}); err == nil {
+		t.Error("a provider without such a page was taken")
+	}
+	// A state of an administrator's flow opens nothing: a code that comes with it is not looked at.
+	state := leave(b).Query().Get("state")
+	if got := told(w.get(b, "/v3/connect/callback/microsoft?code=x&state="+state)); got.Get("error") != "access_denied" {
+		t.Errorf("a code under an administrator's state: %v", got)
+	}
+}

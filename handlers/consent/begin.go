@@ -105,6 +105,10 @@ func (d *Door) lead(c echo.Context, next grants.Next, err error) error {
 
 func (d *Door) begin(c echo.Context, status int, v grants.Consent, action, address string, mistakes []ui.ErrorView) error {
 	allowTargets(c, v)
+	if v.Administrator {
+		return web.Render(c, status, consent.Approve(d.page(c, "Approve for your organisation", true), consent.ApproveView{Ask: d.ask(v), Provider: v.Choices[0].Label, Code: v.Choices[0].Name,
+			Action: action, CancelURL: action + "/cancel", Errors: mistakes}))
+	}
 	view := consent.BeginView{Ask: d.ask(v), Reconnect: v.Reconnect, Expected: v.ExpectedEmail, Address: address, Detect: len(v.Choices) > 1, Action: action,
 		CancelURL: action + "/cancel", Errors: mistakes}
 	if v.Flow.IsZero() {

@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -14,11 +15,11 @@ import (
 
 // callback takes the provider's answer and leaves its address at once, so that neither code nor state stays in the browser's history.
 func (d *Door) callback(c echo.Context) error {
-	if c.QueryParam("admin_consent") != "" { // an administrator comes back from approving: nobody's flow, and nothing to keep
+	done, err := d.Grants.Return(c.Request().Context(), grants.Answer{Provider: c.Param("provider"), State: secret.New(c.QueryParam("state")), Code: secret.New(c.QueryParam("code")),
+		Error: c.QueryParam("error"), ErrorText: c.QueryParam("error_description"), Approved: c.QueryParam("admin_consent"), Organisation: c.QueryParam("tenant"), Browser: d.held(c)})
+	if errors.Is(err, grants.ErrFlowSpent) && c.QueryParam("admin_consent") != "" { // an administrator who was forwarded the link comes back: nobody's flow, and nothing to keep
 		return d.approved(c)
 	}
-	done, err := d.Grants.Return(c.Request().Context(), grants.Answer{Provider: c.Param("provider"), State: secret.New(c.QueryParam("state")), Code: secret.New(c.QueryParam("code")),
-		Error: c.QueryParam("error"), ErrorText: c.QueryParam("error_description"), Browser: d.held(c)})
 	if err != nil {
 		return err
 	}

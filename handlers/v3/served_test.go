@@ -16,7 +16,7 @@ var calls = []struct {
 	difference             string
 	absent                 bool
 }{
-	{chapter: "Consent", methods: "GET", path: "/v3/connect/auth", difference: "`response_type=adminconsent` is not offered; PKCE of RFC 7636 is taken beside Nylas' own form"},
+	{chapter: "Consent", methods: "GET", path: "/v3/connect/auth", difference: "`response_type=adminconsent` approves the scopes of the connector, needs no `credential_id`, and comes back with `admin_consent` and `tenant`; PKCE of RFC 7636 is taken beside Nylas' own form"},
 	{methods: "POST", path: "/v3/connect/token", difference: "`client_credentials` is not offered"},
 	{methods: "POST", path: "/v3/connect/revoke"},
 	{methods: "GET", path: "/v3/connect/tokeninfo"},

@@ -36,10 +36,10 @@ func (t *Tx) MarkConnectLinkRevoked(tenant models.TenantID, id models.LinkID, at
 // InsertConnectFlow adds a flow.
 func (t *Tx) InsertConnectFlow(f models.ConnectFlow) error {
 	return wrap(t.db.Exec(`INSERT INTO connect_flows (tenant_id, id, application_id, link_id, grant_id, provider, providers, expected_email, login_hint, scopes_requested, capabilities,
-		redirect_uri, platform, client_state, challenge, challenge_method, offline, prompt, browser_hash, created_at, expires_at, address, user_agent, credential_id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		redirect_uri, platform, client_state, challenge, challenge_method, offline, prompt, browser_hash, created_at, expires_at, address, user_agent, credential_id, response_type)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, COALESCE(NULLIF(?, ''), 'code'))`,
 		f.TenantID, f.ID, f.ApplicationID, f.LinkID, f.GrantID, f.Provider, f.Providers, f.ExpectedEmail, f.LoginHint, f.ScopesRequested, f.Capabilities,
-		f.RedirectURI, f.Platform, f.ClientState, f.Challenge, f.ChallengeMethod, f.Offline, f.Prompt, f.BrowserHash, f.CreatedAt, f.ExpiresAt, f.Address, f.UserAgent, f.CredentialID).Error)
+		f.RedirectURI, f.Platform, f.ClientState, f.Challenge, f.ChallengeMethod, f.Offline, f.Prompt, f.BrowserHash, f.CreatedAt, f.ExpiresAt, f.Address, f.UserAgent, f.CredentialID, f.ResponseType).Error)
 }
 
 // ConnectFlow reads one flow.
