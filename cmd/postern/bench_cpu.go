@@ -69,3 +69,8 @@ func (c cpu) per(before cpu, n int) string {
 	own, database := (c.own-before.own)/time.Duration(n), (c.database-before.database)/time.Duration(n)
 	return fmt.Sprintf("processor time a request: %s here with the load, %s in Postgres", own.Round(time.Microsecond), database.Round(time.Microsecond))
 }
+
+// each is the share in microseconds that one of n requests has of the time spent.
+func each(spent time.Duration, n int) float64 {
+	return float64(spent.Microseconds()) / float64(max(n, 1))
+}

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -46,25 +45,27 @@ func benchReceive(ctx context.Context, b *bench) error {
 	genuine := func(int) []byte { return eventCall(path, at.Add(1)) }
 	forged := func(int) []byte { return forgedCall(path, at.Add(1)) }
 
-	used := cpuTime()
+	used := w.cpuNow(ctx)
 	full, err := load.Run(ctx, load.Plan{Addr: w.addr, Conns: receiveConns, For: b.seconds, Request: genuine})
 	if err != nil {
 		return err
 	}
-	costAccepted := perCall(cpuTime()-used, full)
-	b.rate(name, "accepted: verified, on disk, answered", full, 10_000)
+	spent := w.cpuNow(ctx)
+	costAccepted := each(spent.own-used.own, full.Requests)
+	b.rate(name, "accepted: verified, on disk, answered", full, 10_000, spent.per(used, full.Requests))
 	half, err := load.Run(ctx, load.Plan{Addr: w.addr, Conns: receiveConns, For: b.seconds, Rate: 5000, Request: genuine})
 	if err != nil {
 		return err
 	}
 	b.slowest(name, "accepted, p99 at 5,000 a second", half, 50*time.Millisecond)
-	used = cpuTime()
+	used = w.cpuNow(ctx)
 	refused, err := load.Run(ctx, load.Plan{Addr: w.addr, Conns: receiveConns, For: b.seconds, Request: forged, Status: "401"})
 	if err != nil {
 		return err
 	}
-	costRefused := perCall(cpuTime()-used, refused)
-	b.rate(name, "refused: counted on disk, answered", refused, full.Rate)
+	spent = w.cpuNow(ctx)
+	costRefused := each(spent.own-used.own, refused.Requests)
+	b.rate(name, "refused: counted on disk, answered", refused, full.Rate, spent.per(used, refused.Requests))
 	b.note(figure{Measure: name, What: "processor time of a refused call", Value: costRefused, Unit: "us", Goal: costAccepted, AtMost: true, Note: fmt.Sprintf("of an accepted one %.0f us; load included, Postgres not", costAccepted)})
 	if err := w.onDisk(ctx, b, name, from.ID, at.Load()); err != nil {
 		return err
@@ -163,20 +164,3 @@ var filler = strings.Repeat("postern ", 100)
 
 // benchActor is who sets the bench up: an owner, as the portal would have it.
 var benchActor = models.Actor{Kind: models.ActorMember, ID: "bench", Label: "bench", Role: models.Owner, Permissions: models.Owner.Permissions()}
-
-// perCall is the processor time of one call in microseconds.
-func perCall(used time.Duration, r load.Result) float64 {
-	if r.Requests == 0 {
-		return 0
-	}
-	return float64(used.Microseconds()) / float64(r.Requests)
-}
-
-// cpuTime is what this process has used of the processors.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}

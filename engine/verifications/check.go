@@ -104,7 +104,7 @@ func Check(call Call, keys []Key, now time.Time) Verdict {
 		return v
 	}
 	v.signature = p.signatures[0]
-	match := matching(p.text(call.Body), p.signatures, keys)
+	match, genuineMAC := matching(p.text(call.Body), p.signatures, keys)
 	if match < 0 {
 		v.Reason = WrongSecret
 		if v.Representation == compressed && signsOpened(p.prefix, call.Body, p.signatures, keys) {
@@ -114,7 +114,7 @@ func Check(call Call, keys []Key, now time.Time) Verdict {
 	}
 	k := keys[match]
 	v.Generation, v.staged = k.Generation, k.Staged
-	v.signature = mac(k.Secret, p.text(call.Body)) // of several that were presented, the one that is genuine
+	v.signature = genuineMAC // of several that were presented, the one that is genuine
 	switch {
 	case k.Until == nil:
 		v.Reason = OK
@@ -176,25 +176,23 @@ func readSignature(values []string) ([]byte, string) {
 	return signature, ""
 }
 
-// matching says which key made one of the signatures; -1: none. The MAC is computed under every key and each comparison takes the same time, so
+// matching says which key made one of the signatures, and which signature that is; -1: none. The MAC is computed under every key and each comparison takes the same time, so
 // neither the answer's delay nor its order tells how much of a signature is right or which key it was.
-func matching(text []byte, signatures [][]byte, keys []Key) int {
-	match := -1
+func matching(text []byte, signatures [][]byte, keys []Key) (int, []byte) {
+	match, sums := -1, make([][]byte, len(keys))
 	for i, k := range keys {
 		if k.Secret.Empty() {
 			continue // an empty secret signs for everybody
 		}
 		h := hmac.New(sha256.New, []byte(k.Secret.Reveal()))
 		h.Write(text)
+		sums[i] = h.Sum(nil)
 		for _, signature := range signatures {
-			match = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(h.Sum(nil), signature), i, match)
+			match = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(sums[i], signature), i, match)
 		}
 	}
-	return match
-}
-
-func mac(key secret.Text, text []byte) []byte {
-	h := hmac.New(sha256.New, []byte(key.Reveal()))
-	h.Write(text)
-	return h.Sum(nil)
+	if match < 0 {
+		return match, nil
+	}
+	return match, sums[match]
 }

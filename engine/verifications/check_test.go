@@ -233,9 +233,9 @@ func TestSignaturesAreComparedInConstantTime(t *testing.T) {
 	}
 	// The same source, each time with one control taken out, must be complained about.
 	for name, c := range map[string][2]string{
-		"== instead":   {"subtle.ConstantTimeCompare(h.Sum(nil), signature)", "map[bool]int{true: 1}[string(h.Sum(nil)) == string(signature)]"},
-		"bytes.Equal":  {"subtle.ConstantTimeCompare(h.Sum(nil), signature)", "map[bool]int{true: 1}[bytes.Equal(h.Sum(nil), signature)]"},
-		"a way out":    {"\t\th.Write(text)\n", "\t\th.Write(text)\n\t\tif match >= 0 {\n\t\t\treturn match\n\t\t}\n"},
+		"== instead":   {"subtle.ConstantTimeCompare(sums[i], signature)", "map[bool]int{true: 1}[string(sums[i]) == string(signature)]"},
+		"bytes.Equal":  {"subtle.ConstantTimeCompare(sums[i], signature)", "map[bool]int{true: 1}[bytes.Equal(sums[i], signature)]"},
+		"a way out":    {"\t\th.Write(text)\n", "\t\th.Write(text)\n\t\tif match >= 0 {\n\t\t\treturn match, nil\n\t\t}\n"},
 		"a break":      {"\t\th.Write(text)\n", "\t\th.Write(text)\n\t\tif match >= 0 {\n\t\t\tbreak\n\t\t}\n"},
 		"hmac's == in": {"hmac.Equal(h.Sum(nil), signature)", "string(h.Sum(nil)) == string(signature)"},
 	} {
@@ -359,21 +359,5 @@ func FuzzGunzip(f *testing.F) {
 			t.Errorf("%d bytes opened to %d, %q", len(body), len(opened), reason)
 		}
 		signsOpened(nil, body, [][]byte{make([]byte, 32)}, keys())
-	})
-}
-
-func FuzzEnvelope(f *testing.F) {
-	for _, s := range []string{event, `{}`, `{"id":"a","type":"t"}`, `{"id":"a","type":"t","time":1e3}`, `[{"id":1}]`, `{"id":{"id":"a"},"type":"t"}`} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		e, err := readEnvelope(body, "")
-		if err == nil && (!printable(e.id) || !printable(e.kind)) {
-			t.Errorf("%q gives id %q and type %q", body, e.id, e.kind)
-		}
-		// Two readers must see one event: what is accepted is one sound value for the standard library too.
-		if err == nil && !bytes.Contains(body, []byte("{")) {
-			t.Errorf("%q is no object", body)
-		}
 	})
 }

@@ -69,11 +69,11 @@ func Inspect(body []byte, header http.Header, text secret.Text, now time.Time) F
 				}
 				signed = append(bytes.Clone(standard), b.bytes...)
 			}
-			if matching(signed, values, keys.keys) < 0 { // one pass over the bytes for all of them
+			if i, _ := matching(signed, values, keys.keys); i < 0 { // one pass over the bytes for all of them
 				continue
 			}
 			for _, g := range signatures {
-				if i := matching(signed, [][]byte{g.value}, keys.keys); i >= 0 {
+				if i, _ := matching(signed, [][]byte{g.value}, keys.keys); i >= 0 {
 					return judge(Finding{Scheme: of, Body: b.words, Secret: keys.words[i], Header: g.header}, b, g, keys.mistake(i, of), header, now)
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/postern-mail/postern/engine/fault"
@@ -56,13 +57,18 @@ func (s *Service) write(ctx context.Context, asked map[*noting]int) (map[*noting
 // commit writes a load in one transaction.
 func (s *Service) commit(ctx context.Context, asked map[*noting]int) (map[*noting]models.Verification, error) {
 	var out map[*noting]models.Verification
+	var l *logging
 	err := s.store.OnPlatform(ctx, "write the verification log", func(tx *store.Tx) error {
 		out = make(map[*noting]models.Verification, len(asked))
-		l := &logging{tx: tx, digestKey: s.digestKey, rows: make([]placed, 0, len(asked))}
+		l = &logging{tx: tx, digestKey: s.digestKey, rows: make([]placed, 0, len(asked)), used: map[store.Used]time.Time{}}
 		for n := range asked {
 			l.rows = append(l.rows, l.take(n))
 		}
 		if err := l.place(); err != nil {
+			return err
+		}
+		maps.DeleteFunc(l.used, func(u store.Used, at time.Time) bool { return at.Sub(s.marked[u]) < store.HealthGrain })
+		if err := tx.MarkInboundSecretsAccepted(l.used); err != nil {
 			return err
 		}
 		at, list := s.now(), make([]models.Verification, len(l.rows))
@@ -72,6 +78,9 @@ func (s *Service) commit(ctx context.Context, asked map[*noting]int) (map[*notin
 		}
 		return tx.InsertVerifications(list)
 	})
+	if err == nil {
+		maps.Copy(s.marked, l.used)
+	}
 	return out, err
 }
 
@@ -80,6 +89,7 @@ type logging struct {
 	tx        *store.Tx
 	digestKey []byte
 	rows      []placed
+	used      map[store.Used]time.Time // secrets that were proven, and when
 }
 
 type placed struct {
@@ -105,7 +115,7 @@ func (l *logging) take(n *noting) placed {
 // place says whether each event was seen before, whose it is, and whether a refused signature is that of another body.
 func (l *logging) place() error {
 	var doubted [][]byte
-	events, signatures, used := map[store.Seen]time.Time{}, map[string]time.Time{}, map[store.Used]time.Time{}
+	events, signatures := map[store.Seen]time.Time{}, map[string]time.Time{}
 	for _, p := range l.rows {
 		switch {
 		case p.digest == "":
@@ -114,7 +124,7 @@ func (l *logging) place() error {
 		default:
 			events[p.seen()], signatures[p.digest] = p.row.At, p.row.At
 			if p.row.Source != selfKind && p.row.Generation > 0 {
-				used[store.Used{Endpoint: *p.row.EndpointID, Generation: p.row.Generation}] = p.row.At
+				l.used[store.Used{Endpoint: *p.row.EndpointID, Generation: p.row.Generation}] = p.row.At
 			}
 		}
 	}
@@ -126,18 +136,11 @@ func (l *logging) place() error {
 	if len(events) == 0 {
 		return nil
 	}
-	first, err := l.tx.NoteSeen(events)
+	again, known, err := l.tx.NoteGenuine(events, signatures)
 	if err != nil {
 		return err
 	}
-	fresh, err := l.tx.NoteSignatures(signatures)
-	if err != nil {
-		return err
-	}
-	l.count(first, fresh)
-	if err := l.tx.MarkInboundSecretsAccepted(used); err != nil {
-		return err
-	}
+	l.count(again, known)
 	return l.own()
 }
 
@@ -157,24 +160,24 @@ func (l *logging) doubt(digests [][]byte) error {
 	return err
 }
 
-// count lets each event count once. The database says which of the load's events are new; of equal ones in one load it is the first here, and with
-// it the event is new no longer.
-func (l *logging) count(first map[store.Seen]struct{}, fresh map[string]struct{}) {
+// count lets each event count once. The database says which of the load's events and signatures had come before; of equal ones in one load the first here counts, and with
+// it the others have come before.
+func (l *logging) count(again map[store.Seen]struct{}, known map[string]struct{}) {
 	for i := range l.rows {
 		p := &l.rows[i]
 		if p.digest == "" || p.row.Verdict == refused {
 			continue
 		}
 		e := p.seen()
-		_, new := first[e]
-		delete(first, e)
-		_, unused := fresh[p.digest]
-		delete(fresh, p.digest)
+		_, seen := again[e]
+		again[e] = struct{}{}
+		_, used := known[p.digest]
+		known[p.digest] = struct{}{}
 		switch {
-		case p.row.Source == KindStandard && !unused:
+		case p.row.Source == KindStandard && used:
 			// Each attempt of a sender names its own time, so the same signature is the same call. It is answered like a duplicate: an event counts once.
 			p.row.Verdict, p.row.Reason = refused, Replayed
-		case !new:
+		case seen:
 			p.row.Reason = Duplicate
 		}
 	}

@@ -1,6 +1,7 @@
 package verifications
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -31,6 +32,9 @@ const (
 
 // endedKeys is how many secrets that have ended are still compared, to name the mistake.
 const endedKeys = 2
+
+// roomAhead is the most that is set aside for a body before it has come.
+const roomAhead = 16 << 10
 
 // Request is one inbound call as the door saw it. Body is read here, and only where the endpoint exists.
 type Request struct {
@@ -110,11 +114,12 @@ func take(r Request, kind string) (Call, error) {
 		call.Oversize = true
 		return call, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, MaxBody+1))
-	if err != nil {
+	// Room for the whole of an ordinary event at once; a length that is only claimed gets no memory.
+	body := bytes.NewBuffer(make([]byte, 0, max(min(r.Length, roomAhead), 0)+bytes.MinRead))
+	if _, err := body.ReadFrom(io.LimitReader(r.Body, MaxBody+1)); err != nil {
 		return call, errBroken.Because(err)
 	}
-	call.Body, call.Oversize = body, len(body) > MaxBody
+	call.Body, call.Oversize = body.Bytes(), body.Len() > MaxBody
 	return call, nil
 }
 

@@ -44,13 +44,14 @@ type Service struct {
 	lookups  *conveyor[models.EndpointID, source]
 	refusals *conveyor[refusal, struct{}]
 	notes    *conveyor[*noting, models.Verification]
+	marked   map[store.Used]time.Time // when this process last noted that a secret was proven; the log's one writer alone touches it
 	quota    quota
 	reports  quota
 }
 
 // New makes the service. It starts no work.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, safe: c.Safe, audit: c.Audit, guard: c.Guard, digestKey: c.DigestKey, clock: c.Now, log: c.Logger, quota: quota{most: rowsPerMinute}, reports: quota{most: reportsPerMinute}}
+	s := &Service{store: c.Store, safe: c.Safe, audit: c.Audit, guard: c.Guard, digestKey: c.DigestKey, marked: map[store.Used]time.Time{}, clock: c.Now, log: c.Logger, quota: quota{most: rowsPerMinute}, reports: quota{most: reportsPerMinute}}
 	s.push = c.Push
 	address := c.Push.GoogleKeysURL
 	if address == "" {

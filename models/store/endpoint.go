@@ -97,7 +97,7 @@ func (t *Tx) MarkInboundSecretsAccepted(used map[Used]time.Time) error {
 	for _, u := range order {
 		at := used[u]
 		if err := t.db.Exec(`UPDATE inbound_secrets SET last_accepted_at = ? WHERE endpoint_id = ? AND generation = ? AND (last_accepted_at IS NULL OR last_accepted_at < ?)`,
-			at, u.Endpoint, u.Generation, at.Add(-healthGrain)).Error; err != nil {
+			at, u.Endpoint, u.Generation, at.Add(-HealthGrain)).Error; err != nil {
 			return wrap(err)
 		}
 	}

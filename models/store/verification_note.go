@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -35,8 +36,9 @@ type Sent struct {
 // The statements below take arrays and not lists of values: their text is the same for one row and for a thousand, so each is planned once. Every
 // one of them writes in the order of its key; two processes that write the same keys wait for each other and never both.
 
-// NoteSeen records that events came in and gives those that came for the first time. An event that is named twice is there once.
-func (t *Tx) NoteSeen(events map[Seen]time.Time) (map[Seen]struct{}, error) {
+// NoteGenuine records that events came in, with the digests of the signatures that proved them, and gives those of both that had come before. An event or a digest that is
+// named twice is there once.
+func (t *Tx) NoteGenuine(events map[Seen]time.Time, digests map[string]time.Time) (again map[Seen]struct{}, used map[string]struct{}, err error) {
 	order := make([]Seen, 0, len(events))
 	for e := range events {
 		order = append(order, e)
@@ -48,44 +50,42 @@ func (t *Tx) NoteSeen(events map[Seen]time.Time) (map[Seen]struct{}, error) {
 	for i, e := range order {
 		endpoints[i], names[i], times[i] = pgtype.UUID{Bytes: e.Endpoint, Valid: true}, e.Event, events[e]
 	}
-	first := make(map[Seen]struct{}, len(order))
-	rows, err := t.sql.QueryContext(t.ctx(), `INSERT INTO inbound_seen (endpoint_id, event_id, seen_at) SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[])
-		ON CONFLICT (endpoint_id, event_id) DO NOTHING RETURNING endpoint_id, event_id`, endpoints, names, times)
+	sorted := slices.Sorted(maps.Keys(digests))
+	values, at := make([][]byte, len(sorted)), make([]time.Time, len(sorted))
+	for i, d := range sorted {
+		values[i], at[i] = []byte(d), digests[d]
+	}
+	// What is new, nearly all of it, is not sent back: only what was there.
+	rows, err := t.sql.QueryContext(t.ctx(), `WITH e AS (INSERT INTO inbound_seen (endpoint_id, event_id, seen_at) SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[])
+			ON CONFLICT (endpoint_id, event_id) DO NOTHING RETURNING endpoint_id, event_id),
+		s AS (INSERT INTO known_signatures (digest, seen_at) SELECT * FROM unnest($4::bytea[], $5::timestamptz[]) ON CONFLICT (digest) DO NOTHING RETURNING digest)
+		SELECT u.endpoint_id, u.event_id, NULL::bytea FROM unnest($1::uuid[], $2::text[]) AS u (endpoint_id, event_id) WHERE NOT EXISTS (SELECT FROM e WHERE e.endpoint_id = u.endpoint_id AND e.event_id = u.event_id)
+		UNION ALL SELECT NULL, '', u.digest FROM unnest($4::bytea[]) AS u (digest) WHERE NOT EXISTS (SELECT FROM s WHERE s.digest = u.digest)`, endpoints, names, times, values, at)
 	if err != nil {
-		return nil, wrap(err)
+		return nil, nil, wrap(err)
 	}
 	defer rows.Close() //nolint:errcheck // Err tells
+	again, used = map[Seen]struct{}{}, map[string]struct{}{}
 	for rows.Next() {
+		var endpoint *models.EndpointID
 		var e Seen
-		if err := rows.Scan(&e.Endpoint, &e.Event); err != nil {
-			return nil, fmt.Errorf("read what was new: %w", err)
+		var digest []byte
+		if err := rows.Scan(&endpoint, &e.Event, &digest); err != nil {
+			return nil, nil, fmt.Errorf("read what was known: %w", err)
 		}
-		first[e] = struct{}{}
+		if endpoint == nil {
+			used[string(digest)] = struct{}{}
+			continue
+		}
+		e.Endpoint = *endpoint
+		again[e] = struct{}{}
 	}
-	return first, wrap(rows.Err())
+	return again, used, wrap(rows.Err())
 }
 
-// NoteSignatures records digests of genuine signatures and gives those that came for the first time, as strings of their bytes.
-func (t *Tx) NoteSignatures(digests map[string]time.Time) (map[string]struct{}, error) {
-	order := make([]string, 0, len(digests))
-	for d := range digests {
-		order = append(order, d)
-	}
-	slices.Sort(order)
-	values, times := make([][]byte, len(order)), make([]time.Time, len(order))
-	for i, d := range order {
-		values[i], times[i] = []byte(d), digests[d]
-	}
-	return t.digests(`INSERT INTO known_signatures (digest, seen_at) SELECT * FROM unnest($1::bytea[], $2::timestamptz[]) ON CONFLICT (digest) DO NOTHING RETURNING digest`, values, times)
-}
-
-// KnownSignatures gives those of the digests that are of signatures that were genuine once.
+// KnownSignatures gives those of the digests that are of signatures that were genuine once, as strings of their bytes.
 func (t *Tx) KnownSignatures(digests [][]byte) (map[string]struct{}, error) {
-	return t.digests(`SELECT digest FROM known_signatures WHERE digest = ANY ($1::bytea[])`, planned, digests)
-}
-
-func (t *Tx) digests(query string, args ...any) (map[string]struct{}, error) {
-	rows, err := t.sql.QueryContext(t.ctx(), query, args...)
+	rows, err := t.sql.QueryContext(t.ctx(), `SELECT digest FROM known_signatures WHERE digest = ANY ($1::bytea[])`, planned, digests)
 	if err != nil {
 		return nil, wrap(err)
 	}
@@ -125,7 +125,7 @@ func (t *Tx) TenantsOfEvents(sent []Sent) (map[Sent]*models.TenantID, error) {
 	return found, wrap(rows.Err())
 }
 
-// InsertVerifications adds rows to the log, and to the sums of their hours.
+// InsertVerifications adds rows to the log, and to the sums of their hours, in this process's own shard.
 func (t *Tx) InsertVerifications(list []models.Verification) error {
 	if len(list) == 0 {
 		return nil
@@ -134,16 +134,18 @@ func (t *Tx) InsertVerifications(list []models.Verification) error {
 	for i := range list {
 		c.add(&list[i])
 	}
-	_, err := t.sql.ExecContext(t.ctx(), `INSERT INTO verifications (id, at, tenant_id, application_id, endpoint_id, webhook_id, source, event_id, event_type, verdict, reason,
+	h, keys, totals, counts := hours(list)
+	_, err := t.sql.ExecContext(t.ctx(), `WITH log AS (INSERT INTO verifications (id, at, tenant_id, application_id, endpoint_id, webhook_id, source, event_id, event_type, verdict, reason,
 			generation, representation, size, digest, skew_ms, address, listed, latency_us)
-		SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-			$12::int[], $13::text[], $14::bigint[], $15::bytea[], $16::bigint[], $17::text[], $18::bool[], $19::int[])`,
+			SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+				$12::int[], $13::text[], $14::bigint[], $15::bytea[], $16::bigint[], $17::text[], $18::bool[], $19::int[]))
+		INSERT INTO verification_hours AS h (shard, hour, key, total, application_id, tenant_id, endpoint_id, webhook_id, source, event_type, verdict, reason, count)
+		SELECT $20::smallint, u.* FROM unnest($21::timestamptz[], $22::bytea[], $23::bool[], $24::uuid[], $25::uuid[], $26::uuid[], $27::uuid[], $28::text[], $29::text[], $30::text[], $31::text[], $32::bigint[]) u
+		ON CONFLICT (hour, shard, key) DO UPDATE SET count = h.count + excluded.count`,
 		c.id, c.at, c.tenant, c.application, c.endpoint, c.webhook, c.source, c.event, c.kind, c.verdict, c.reason,
-		c.generation, c.representation, c.size, c.digest, c.skew, c.address, c.listed, c.latency)
-	if err != nil {
-		return wrap(err)
-	}
-	return t.addHours(list)
+		c.generation, c.representation, c.size, c.digest, c.skew, c.address, c.listed, c.latency,
+		t.shard, h.at, keys, totals, h.application, h.tenant, h.endpoint, h.webhook, h.source, h.kind, h.verdict, h.reason, counts)
+	return wrap(err)
 }
 
 // columns is rows of the log, turned.
@@ -197,8 +199,8 @@ func (s sum) key() string {
 	return string(h.Sum(nil)[:16])
 }
 
-// addHours adds rows to the sums of their hours, in this process's own shard.
-func (t *Tx) addHours(list []models.Verification) error {
+// hours sums rows by their hours: the sums' columns in the order of their keys, the keys, whether each is a total, and the counts.
+func hours(list []models.Verification) (c columns, keys [][]byte, totals []bool, counts []int64) {
 	sums := map[sum]int64{}
 	for i := range list {
 		v := &list[i]
@@ -218,20 +220,12 @@ func (t *Tx) addHours(list []models.Verification) error {
 		order = append(order, keyed{s.key(), s})
 	}
 	slices.SortFunc(order, func(a, b keyed) int { return cmp.Or(a.hour.Compare(b.hour), strings.Compare(a.key, b.key)) })
-	var c columns
-	var keys [][]byte
-	var totals []bool
-	var counts []int64
 	for _, s := range order {
 		keys, totals, counts = append(keys, []byte(s.key)), append(totals, s.total), append(counts, sums[s.sum])
 		c.at, c.application, c.tenant, c.endpoint, c.webhook = append(c.at, s.hour), append(c.application, s.application), append(c.tenant, s.tenant), append(c.endpoint, s.endpoint), append(c.webhook, s.webhook)
 		c.source, c.kind, c.verdict, c.reason = append(c.source, s.source), append(c.kind, s.kind), append(c.verdict, s.verdict), append(c.reason, s.reason)
 	}
-	_, err := t.sql.ExecContext(t.ctx(), `INSERT INTO verification_hours AS h (shard, hour, key, total, application_id, tenant_id, endpoint_id, webhook_id, source, event_type, verdict, reason, count)
-		SELECT $1::smallint, u.* FROM unnest($2::timestamptz[], $3::bytea[], $4::bool[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[]) u
-		ON CONFLICT (hour, shard, key) DO UPDATE SET count = h.count + excluded.count`,
-		t.shard, c.at, keys, totals, c.application, c.tenant, c.endpoint, c.webhook, c.source, c.kind, c.verdict, c.reason, counts)
-	return wrap(err)
+	return c, keys, totals, counts
 }
 
 // ForgetHours removes sums from before the time.

@@ -133,15 +133,15 @@ func (t *Tx) WebhookHealth(application models.ApplicationID, webhook models.Webh
 	return row, err
 }
 
-// healthGrain is how often a success is written for a webhook that works: one row must not become the bottleneck of all its deliveries.
-const healthGrain = 10 * time.Second
+// HealthGrain is how often a success is written for a webhook that works: one row must not become the bottleneck of all its deliveries.
+const HealthGrain = 10 * time.Second
 
 // MarkWebhookSucceeded notes a success. For a webhook that works it writes at most once in ten seconds.
 func (t *Tx) MarkWebhookSucceeded(application models.ApplicationID, webhook models.WebhookID, at time.Time) error {
 	return wrap(t.db.Exec(`INSERT INTO webhook_health AS h (application_id, webhook_id, last_success_at) VALUES (?, ?, ?)
 		ON CONFLICT (application_id, webhook_id) DO UPDATE SET last_success_at = excluded.last_success_at, failing_since = NULL
 		WHERE h.failing_since IS NOT NULL OR h.last_success_at IS NULL OR h.last_success_at < ?`,
-		application, webhook, at, at.Add(-healthGrain)).Error)
+		application, webhook, at, at.Add(-HealthGrain)).Error)
 }
 
 // MarkWebhookFailed notes a failure and answers since when the webhook has been failing.
