@@ -3083,154 +3083,154 @@ CREATE INDEX verification_hours_total ON public.verification_hours USING btree (
 -- Name: verifications_by_reason; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_by_reason ON ONLY public.verifications USING btree (reason, at DESC, id DESC);
+CREATE INDEX verifications_by_reason ON ONLY public.verifications USING btree (reason, at, id);
 
 
 --
 -- Name: verifications_by_source; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_by_source ON ONLY public.verifications USING btree (source, at DESC, id DESC);
+CREATE INDEX verifications_by_source ON ONLY public.verifications USING btree (source, at, id);
 
 
 --
 -- Name: verifications_by_type; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_by_type ON ONLY public.verifications USING btree (event_type, at DESC, id DESC) WHERE (event_type <> ''::text);
+CREATE INDEX verifications_by_type ON ONLY public.verifications USING btree (event_type, at, id) WHERE (event_type <> ''::text);
 
 
 --
 -- Name: verifications_by_verdict; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_by_verdict ON ONLY public.verifications USING btree (verdict, at DESC, id DESC);
+CREATE INDEX verifications_by_verdict ON ONLY public.verifications USING btree (verdict, at, id);
 
 
 --
 -- Name: verifications_of_application; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_of_application ON ONLY public.verifications USING btree (application_id, at DESC, id DESC);
+CREATE INDEX verifications_of_application ON ONLY public.verifications USING btree (application_id, at, id);
 
 
 --
 -- Name: verifications_of_endpoint; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_of_endpoint ON ONLY public.verifications USING btree (endpoint_id, at DESC, id DESC) WHERE (endpoint_id IS NOT NULL);
+CREATE INDEX verifications_of_endpoint ON ONLY public.verifications USING btree (endpoint_id, at, id) WHERE (endpoint_id IS NOT NULL);
 
 
 --
 -- Name: verifications_of_event; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_of_event ON ONLY public.verifications USING btree (event_id, at DESC, id DESC) WHERE (event_id <> ''::text);
+CREATE INDEX verifications_of_event ON ONLY public.verifications USING btree (event_id, at, id) WHERE (event_id <> ''::text);
 
 
 --
 -- Name: verifications_of_tenant; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_of_tenant ON ONLY public.verifications USING btree (tenant_id, at DESC, id DESC) WHERE (tenant_id IS NOT NULL);
+CREATE INDEX verifications_of_tenant ON ONLY public.verifications USING btree (tenant_id, at, id) WHERE (tenant_id IS NOT NULL);
 
 
 --
 -- Name: verifications_of_webhook; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_of_webhook ON ONLY public.verifications USING btree (webhook_id, at DESC, id DESC) WHERE (webhook_id IS NOT NULL);
+CREATE INDEX verifications_of_webhook ON ONLY public.verifications USING btree (webhook_id, at, id) WHERE (webhook_id IS NOT NULL);
 
 
 --
 -- Name: verifications_refused_at_endpoint; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_refused_at_endpoint ON ONLY public.verifications USING btree (endpoint_id, reason, at DESC, id DESC) WHERE ((verdict = 'refused'::text) AND (endpoint_id IS NOT NULL));
+CREATE INDEX verifications_refused_at_endpoint ON ONLY public.verifications USING btree (endpoint_id, reason, at, id) WHERE ((verdict = 'refused'::text) AND (endpoint_id IS NOT NULL));
 
 
 --
 -- Name: verifications_refused_of_tenant; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_refused_of_tenant ON ONLY public.verifications USING btree (tenant_id, at DESC, id DESC) WHERE ((verdict = 'refused'::text) AND (tenant_id IS NOT NULL));
+CREATE INDEX verifications_refused_of_tenant ON ONLY public.verifications USING btree (tenant_id, at, id) WHERE ((verdict = 'refused'::text) AND (tenant_id IS NOT NULL));
 
 
 --
 -- Name: verifications_rest_application_id_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_rest_application_id_at_id_idx ON public.verifications_rest USING btree (application_id, at DESC, id DESC);
+CREATE INDEX verifications_rest_application_id_at_id_idx ON public.verifications_rest USING btree (application_id, at, id);
 
 
 --
 -- Name: verifications_rest_endpoint_id_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_rest_endpoint_id_at_id_idx ON public.verifications_rest USING btree (endpoint_id, at DESC, id DESC) WHERE (endpoint_id IS NOT NULL);
+CREATE INDEX verifications_rest_endpoint_id_at_id_idx ON public.verifications_rest USING btree (endpoint_id, at, id) WHERE (endpoint_id IS NOT NULL);
 
 
 --
 -- Name: verifications_rest_endpoint_id_reason_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_rest_endpoint_id_reason_at_id_idx ON public.verifications_rest USING btree (endpoint_id, reason, at DESC, id DESC) WHERE ((verdict = 'refused'::text) AND (endpoint_id IS NOT NULL));
+CREATE INDEX verifications_rest_endpoint_id_reason_at_id_idx ON public.verifications_rest USING btree (endpoint_id, reason, at, id) WHERE ((verdict = 'refused'::text) AND (endpoint_id IS NOT NULL));
 
 
 --
 -- Name: verifications_rest_event_id_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_rest_event_id_at_id_idx ON public.verifications_rest USING btree (event_id, at DESC, id DESC) WHERE (event_id <> ''::text);
+CREATE INDEX verifications_rest_event_id_at_id_idx ON public.verifications_rest USING btree (event_id, at, id) WHERE (event_id <> ''::text);
 
 
 --
 -- Name: verifications_rest_event_type_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_rest_event_type_at_id_idx ON public.verifications_rest USING btree (event_type, at DESC, id DESC) WHERE (event_type <> ''::text);
+CREATE INDEX verifications_rest_event_type_at_id_idx ON public.verifications_rest USING btree (event_type, at, id) WHERE (event_type <> ''::text);
 
 
 --
 -- Name: verifications_rest_reason_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_rest_reason_at_id_idx ON public.verifications_rest USING btree (reason, at DESC, id DESC);
+CREATE INDEX verifications_rest_reason_at_id_idx ON public.verifications_rest USING btree (reason, at, id);
 
 
 --
 -- Name: verifications_rest_source_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_rest_source_at_id_idx ON public.verifications_rest USING btree (source, at DESC, id DESC);
+CREATE INDEX verifications_rest_source_at_id_idx ON public.verifications_rest USING btree (source, at, id);
 
 
 --
 -- Name: verifications_rest_tenant_id_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_rest_tenant_id_at_id_idx ON public.verifications_rest USING btree (tenant_id, at DESC, id DESC) WHERE (tenant_id IS NOT NULL);
+CREATE INDEX verifications_rest_tenant_id_at_id_idx ON public.verifications_rest USING btree (tenant_id, at, id) WHERE (tenant_id IS NOT NULL);
 
 
 --
 -- Name: verifications_rest_tenant_id_at_id_idx1; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_rest_tenant_id_at_id_idx1 ON public.verifications_rest USING btree (tenant_id, at DESC, id DESC) WHERE ((verdict = 'refused'::text) AND (tenant_id IS NOT NULL));
+CREATE INDEX verifications_rest_tenant_id_at_id_idx1 ON public.verifications_rest USING btree (tenant_id, at, id) WHERE ((verdict = 'refused'::text) AND (tenant_id IS NOT NULL));
 
 
 --
 -- Name: verifications_rest_verdict_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_rest_verdict_at_id_idx ON public.verifications_rest USING btree (verdict, at DESC, id DESC);
+CREATE INDEX verifications_rest_verdict_at_id_idx ON public.verifications_rest USING btree (verdict, at, id);
 
 
 --
 -- Name: verifications_rest_webhook_id_at_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX verifications_rest_webhook_id_at_id_idx ON public.verifications_rest USING btree (webhook_id, at DESC, id DESC) WHERE (webhook_id IS NOT NULL);
+CREATE INDEX verifications_rest_webhook_id_at_id_idx ON public.verifications_rest USING btree (webhook_id, at, id) WHERE (webhook_id IS NOT NULL);
 
 
 --
