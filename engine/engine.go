@@ -142,7 +142,7 @@ func (e *Engine) wire(c Config) (err error) {
 	e.Ledger = ledger.New(e.Store, c.Now, c.Log)
 	e.Mailbox = mailbox.New(mailbox.Config{Store: e.Store, Tokens: kept, Safe: safe, Outbox: out, Providers: c.Providers, Now: c.Now, Log: c.Log})
 	e.Watch = watch.New(watch.Config{Store: e.Store, Tokens: kept, Safe: safe, Outbox: out, Providers: c.Providers, Now: c.Now, Log: c.Log})
-	e.Tenants = tenants.New(e.Store, e.Audit, c.Installation.Region, c.Now)
+	e.Tenants = tenants.New(e.Store, e.Audit, c.Installation.Region, c.Siblings, c.Now)
 	e.Applications = applications.New(applications.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Providers: c.Providers, Now: c.Now})
 	if e.Access, err = access.New(access.Config{Store: e.Store, Audit: e.Audit, BaseURL: c.BaseURL, Region: c.Installation.Region, Demo: c.Demo, Siblings: c.Siblings, Keys: access.KeyStanding, Now: c.Now, Logger: c.Log}); err != nil {
 		return err

@@ -25,6 +25,7 @@ type Problem struct {
 	Public    string // for people; may be empty: then Status says all there is
 	Field     string
 	After     time.Duration // when to try again; sent as Retry-After already
+	Base      string        // base URL of the installation that has it; mostly empty
 	RequestID string
 }
 
@@ -47,7 +48,7 @@ func ProblemOf(c echo.Context, err error) Problem {
 	case errors.Is(err, errMethod):
 		p.Status, p.Kind, p.Code = http.StatusMethodNotAllowed, fault.Invalid, errMethod.Code
 	case isFault:
-		p.Status, p.Kind, p.Code, p.Field, p.After = statuses[f.Kind], f.Kind, f.Code, f.Field, f.After
+		p.Status, p.Kind, p.Code, p.Field, p.After, p.Base = statuses[f.Kind], f.Kind, f.Code, f.Field, f.After, f.Base
 		if f.Kind != fault.Internal {
 			p.Public = f.Public
 		}

@@ -23,6 +23,9 @@ func SeeOther(c echo.Context, path string) error {
 	return c.Redirect(http.StatusSeeOther, LocalPath(path))
 }
 
+// Leave sends the browser to another installation of ours. to is a base URL that the operator set, with a path: never anything that came with a request's query, header or body.
+func Leave(c echo.Context, to string) error { return c.Redirect(http.StatusSeeOther, to) }
+
 // LocalPath gives path back when it stays on this host, and "/" when it does not: a scheme, a host, two slashes, a backslash or a
 // control character would let somebody else choose where the browser goes.
 func LocalPath(path string) string {

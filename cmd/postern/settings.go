@@ -68,7 +68,7 @@ func settings() []setting {
 		{name: "POSTERN_REGION", demo: "eu", demanded: true, set: setRegion,
 			doc: "Where this deployment keeps its data: `us` or `eu`.", fix: "set it to us or eu, the region in which this machine and its database stand"},
 		{name: "POSTERN_SIBLINGS", set: setSiblings,
-			doc: "Postern's installations in other regions, as a comma list of `region=base URL`, such as `us=https://us.mail.example.com`: callers with a key of another region are told the right address. Unset: none."},
+			doc: "Postern's installations in other regions, as a comma list of `region=base URL`, such as `us=https://us.mail.example.com`: callers with a key of another region are told the right address, and people whose organisation is kept there are sent to it. Unset: none."},
 		{name: "POSTERN_COMPANY", demo: "Harbor Desk", demanded: true, set: setCompany,
 			doc: "The company's name on consent pages.", fix: "set it to the name that your customers know you by"},
 		{name: "POSTERN_KEY_FILE", demanded: true, set: func(c *config, v string) error { c.KeyFile = v; return nil },

@@ -131,7 +131,10 @@ func (s *Service) usablePass(tx *store.Tx, p models.GuestPass, at time.Time) (mo
 	if err == nil && t.State != models.TenantActive {
 		return t, errPass
 	}
-	return t, err
+	if err != nil {
+		return t, err
+	}
+	return t, s.belongs(fault.Denied, "The organisation of this pass", t.Region)
 }
 
 // FindPass tells the holder of a link what it opens: whom it is for, which organisation, until when.

@@ -42,10 +42,15 @@ func (s *Service) Program(ctx context.Context, bearer secret.Text, addr netip.Ad
 // elsewhere is the answer to a key of another region: it opens nothing here, and its form alone says where it belongs, so nothing is told that the caller did not bring.
 func (s *Service) elsewhere(key string) error {
 	region := key[len("postern_"):][:2]
-	if base := s.siblings[region]; base != "" {
-		return fault.New(fault.Unproven, "wrong_region", "This key belongs to region %s. Use the base URL %s.", strings.ToUpper(region), base)
+	return fault.Elsewhere(fault.Unproven, "This key", region, s.region, s.siblings[region])
+}
+
+// belongs refuses everybody of an organisation that another region keeps, and says where to go. what is what they came with.
+func (s *Service) belongs(kind fault.Kind, what, region string) error {
+	if region == s.region {
+		return nil
 	}
-	return fault.New(fault.Unproven, "wrong_region", "This key belongs to region %s, and this is region %s. Use the base URL of the key's own region.", strings.ToUpper(region), strings.ToUpper(s.region))
+	return fault.Elsewhere(kind, what, region, s.region, s.siblings[region])
 }
 
 func (s *Service) byKey(ctx context.Context, bearer secret.Text, addr netip.Addr) (models.Actor, error) {
@@ -56,6 +61,11 @@ func (s *Service) byKey(ctx context.Context, bearer secret.Text, addr netip.Addr
 	at := s.now().UTC()
 	if !k.key.Usable(at) {
 		return models.Actor{}, errBearer
+	}
+	if k.region != "" {
+		if err := s.belongs(fault.Unproven, "The organisation of this key", k.region); err != nil {
+			return models.Actor{}, err
+		}
 	}
 	if !k.allowed(addr) {
 		return models.Actor{}, errAddress
@@ -81,6 +91,9 @@ func (s *Service) byToken(ctx context.Context, bearer secret.Text, addr netip.Ad
 	if token.Kind != "access" || standing.FamilyRevokedAt != nil || token.ExpiresAt != nil && !s.now().Before(*token.ExpiresAt) ||
 		standing.Grant.Status == models.GrantRevoked || standing.Grant.Status == models.GrantPending {
 		return models.Actor{}, errBearer
+	}
+	if err := s.belongs(fault.Unproven, "The organisation of this access token", standing.Region); err != nil {
+		return models.Actor{}, err
 	}
 	if !within(token.Addresses, addr) {
 		return models.Actor{}, errTokenAddress

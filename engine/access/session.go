@@ -91,7 +91,19 @@ func (s *Service) standing(tx *store.Tx, row models.Session, at time.Time) (mode
 	if !ok || member.DisabledAt != nil || row.Epoch != member.SessionEpoch || at.Sub(row.SeenAt) >= idle || at.Sub(row.CreatedAt) >= most {
 		return models.Actor{}, errNoSession
 	}
-	return actor, nil
+	return actor, s.athome(tx, actor.Tenant)
+}
+
+// athome refuses the people of an organisation that another region keeps: their pages are there.
+func (s *Service) athome(tx *store.Tx, tenant models.TenantID) error {
+	if tenant.IsZero() {
+		return nil
+	}
+	row, err := tx.Tenant(tenant)
+	if err != nil {
+		return err
+	}
+	return s.belongs(fault.Denied, "Your organisation", row.Region)
 }
 
 func webData(raw models.JSON) (map[string]string, error) {
@@ -188,6 +200,9 @@ func (s *Service) signIn(ctx context.Context, tx *store.Tx, member models.Member
 	actor, ok := actorOf(member, memberships)
 	if !ok || member.DisabledAt != nil {
 		return secret.Text{}, models.Actor{}, errRefused
+	}
+	if err := s.athome(tx, actor.Tenant); err != nil {
+		return secret.Text{}, models.Actor{}, err
 	}
 	actor = from(actor, v)
 	if !old.Empty() {

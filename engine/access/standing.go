@@ -27,6 +27,7 @@ const mostKeys = 10_000
 // keyStanding is what was read of one key, ready to be asked.
 type keyStanding struct {
 	key         models.APIKey
+	region      string              // of the tenant that the key is bound to; empty: bound to none
 	permissions []models.Permission // shared between requests: never written to
 	networks    []netip.Prefix
 	noted       *atomic.Int64 // unix seconds of the use that was written last
@@ -118,6 +119,11 @@ func (s *Service) readKey(ctx context.Context, hash [32]byte) (*keyStanding, err
 	}
 	if k.key, err = s.store.KeySeen(ctx, application, id); err != nil {
 		return nil, unknown(err)
+	}
+	if k.key.TenantID != nil {
+		if k.region, err = s.store.TenantRegion(ctx, *k.key.TenantID); err != nil {
+			return nil, unknown(err)
+		}
 	}
 	k.permissions = models.KeyPermissions()
 	if len(k.key.Permissions) > 0 {

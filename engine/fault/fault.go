@@ -3,6 +3,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -39,6 +40,7 @@ type Error struct {
 	Public string        // one or two plain sentences for a person; holds no secret and nothing of another tenant
 	Field  string        // the form field or parameter at fault; empty when none is
 	After  time.Duration // Limited, Unavailable, Upstream: how long to wait before trying again; 0 = not known
+	Base   string        // base URL of the installation in another region that has what was asked for; empty: it is not there, or not known here
 	cause  error
 }
 
@@ -86,6 +88,17 @@ func New(kind Kind, code, public string, args ...any) *Error {
 		public = fmt.Sprintf(public, args...)
 	}
 	return &Error{Kind: kind, Code: code, Public: public}
+}
+
+// Elsewhere makes the fault of something that an installation in another region keeps: what ("This key") belongs to region, here is this installation's own. base is where that other
+// one answers; empty when the operator named none.
+func Elsewhere(kind Kind, what, region, here, base string) *Error {
+	if base == "" {
+		return New(kind, "wrong_region", "%s belongs to region %s, and this is region %s. Use the base URL of that region.", what, strings.ToUpper(region), strings.ToUpper(here))
+	}
+	e := New(kind, "wrong_region", "%s belongs to region %s. Use the base URL %s.", what, strings.ToUpper(region), base)
+	e.Base = base
+	return e
 }
 
 // KindOf tells the kind of the first *Error in err's chain, Internal when there is none.

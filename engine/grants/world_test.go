@@ -107,7 +107,7 @@ func newWorld(t *testing.T) *world {
 	kept.Refused, w.tokens = w.grants.Expired, kept
 	w.mailbox = mailbox.New(mailbox.Config{Store: w.db.Store, Tokens: kept, Safe: safe, Outbox: out, Providers: set, Now: w.clock.now, Log: log})
 	w.apps = applications.New(applications.Config{Store: w.db.Store, Safe: safe, Audit: w.audit, Providers: set, Now: w.clock.now})
-	w.furnish(w.apps, tenants.New(w.db.Store, w.audit, "eu", w.clock.now))
+	w.furnish(w.apps, tenants.New(w.db.Store, w.audit, "eu", nil, w.clock.now))
 	return w
 }
 

@@ -19,12 +19,13 @@ type Service struct {
 	store  *store.Store
 	audit  *audit.Keeper
 	region string
+	others map[string]string // region to base URL
 	clock  func() time.Time
 }
 
-// New makes the service. region is where this installation keeps its data: tenants of another region live in another installation.
-func New(s *store.Store, a *audit.Keeper, region string, now func() time.Time) *Service {
-	return &Service{store: s, audit: a, region: region, clock: now}
+// New makes the service. region is where this installation keeps its data: tenants of another region live in another installation, whose base URL siblings may name.
+func New(s *store.Store, a *audit.Keeper, region string, siblings map[string]string, now func() time.Time) *Service {
+	return &Service{store: s, audit: a, region: region, others: siblings, clock: now}
 }
 
 // Filter narrows the list. Cursor is the Next of the page before.
@@ -101,7 +102,7 @@ func withCounts(tx *store.Tx, rows []models.Tenant) ([]Listed, error) {
 	return out, err
 }
 
-// Find gives one tenant. A foreign one is store.ErrNotFound.
+// Find gives one tenant. A foreign one is store.ErrNotFound; one that another region keeps is a fault that says where (fault.Elsewhere).
 func (s *Service) Find(ctx context.Context, actor models.Actor, id models.TenantID) (models.Tenant, error) {
 	if !actor.Sees(id) || id.IsZero() {
 		return models.Tenant{}, store.ErrNotFound
@@ -113,6 +114,9 @@ func (s *Service) Find(ctx context.Context, actor models.Actor, id models.Tenant
 	})
 	if err != nil {
 		return row, fmt.Errorf("find a tenant: %w", err)
+	}
+	if row.Region != s.region {
+		return models.Tenant{}, fault.Elsewhere(fault.NotFound, "This organisation", row.Region, s.region, s.others[row.Region])
 	}
 	return row, nil
 }
@@ -147,7 +151,7 @@ func (s *Service) Create(ctx context.Context, actor models.Actor, name, region s
 		region = s.region
 	}
 	if region != s.region {
-		return models.Tenant{}, fault.New(fault.Invalid, "region_elsewhere", "This installation keeps its data in region %s. Create the organisation in the installation of its own region.", strings.ToUpper(s.region)).At("region")
+		return models.Tenant{}, fault.Elsewhere(fault.Invalid, "This organisation", region, s.region, s.others[region]).At("region")
 	}
 	now := s.clock().UTC()
 	row := models.Tenant{ID: models.NewID[models.TenantID](now), Name: name, Region: region, State: models.TenantActive, CreatedAt: now, UpdatedAt: now}
@@ -169,15 +173,15 @@ func (s *Service) Rename(ctx context.Context, actor models.Actor, id models.Tena
 	if err != nil {
 		return err
 	}
-	before, err := s.Find(ctx, actor, id)
-	if err != nil {
-		return err
+	if !actor.Sees(id) {
+		return store.ErrNotFound
 	}
 	err = s.store.OnPlatform(ctx, "rename a tenant", func(tx *store.Tx) error {
-		if err := tx.RenameTenant(id, name, s.clock().UTC()); err != nil {
+		before, err := tx.RenameTenant(id, s.region, name, s.clock().UTC())
+		if err != nil {
 			return err
 		}
-		return s.audit.Append(ctx, tx, actor, audit.Entry{Action: "tenant.rename", Tenant: id, ObjectKind: "tenant", ObjectID: id.String(), Object: name, Detail: map[string]string{"before": before.Name}})
+		return s.audit.Append(ctx, tx, actor, audit.Entry{Action: "tenant.rename", Tenant: id, ObjectKind: "tenant", ObjectID: id.String(), Object: name, Detail: map[string]string{"before": before}})
 	})
 	if err != nil {
 		return fmt.Errorf("rename a tenant: %w", err)

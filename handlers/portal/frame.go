@@ -1,7 +1,9 @@
 package portal
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -128,6 +130,17 @@ func (p *Portal) regionText() string {
 	return "Everything this Postern keeps is in the European Union"
 }
 
+// otherRegions are the regions in which a sibling of this installation answers.
+func (p *Portal) otherRegions() []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(p.Siblings)) {
+		if name != p.Region && p.Siblings[name] != "" {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // here is path and query of this page, for ways back to it.
 func here(c echo.Context) string {
 	u := c.Request().URL
@@ -137,7 +150,15 @@ func here(c echo.Context) string {
 	return u.EscapedPath() + "?" + u.RawQuery
 }
 
-// fail answers an error: JSON to the passkey script, the way in to strangers who ask for a page, a page to everybody else.
+// pathElsewhere is the page to open at the installation of another region: the same one, but for addresses that carry a secret of this one.
+func pathElsewhere(c echo.Context) string {
+	if strings.HasPrefix(c.Request().URL.Path, "/tenants/") {
+		return c.Request().URL.EscapedPath()
+	}
+	return "/signin"
+}
+
+// fail answers an error: JSON to the passkey script, the way in to strangers who ask for a page, the installation of the right region to those whose organisation is kept there, a page to everybody else.
 func (p *Portal) fail(c echo.Context, problem web.Problem) error {
 	a := web.Actor(c)
 	view := layout.ErrorFor(problem.Status, problem.Public, problem.RequestID)
@@ -146,6 +167,9 @@ func (p *Portal) fail(c echo.Context, problem web.Problem) error {
 	}
 	if problem.Code == "sign_in_required" && (c.Request().Method == http.MethodGet || c.Request().Method == http.MethodHead) {
 		return web.SeeOther(c, signInURL(here(c)))
+	}
+	if problem.Base != "" && (c.Request().Method == http.MethodGet || c.Request().Method == http.MethodHead) {
+		return web.Leave(c, problem.Base+pathElsewhere(c))
 	}
 	if a.Kind == "" {
 		page, err := p.plain(c, view.Title)

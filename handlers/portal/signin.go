@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -50,6 +51,9 @@ func (p *Portal) signIn(c echo.Context) error {
 	}
 	for _, d := range people {
 		view.Demo = append(view.Demo, pages.DemoLinkView{Label: d.Name + ", " + string(d.Role), Detail: roleHelp[d.Role], URL: d.Path.Reveal(), Role: string(d.Role)})
+	}
+	for _, region := range p.otherRegions() {
+		view.Elsewhere = append(view.Elsewhere, pages.SignInRegionView{Region: strings.ToUpper(region), URL: p.Siblings[region] + "/signin"})
 	}
 	return web.Render(c, http.StatusOK, pages.SignIn(page, view))
 }

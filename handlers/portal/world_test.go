@@ -76,12 +76,12 @@ func newWorld(t *testing.T) *world {
 	base := &url.URL{Scheme: "http", Host: "localhost:8400"}
 	w.dsn = storetest.Fresh(t)
 	w.Engine, err = engine.New(ctx, engine.Config{DSN: w.dsn, Installation: engine.Installation{ID: "test", Region: "eu", Secret: storetest.Secret}, KEK: kek,
-		BaseURL: base, Company: "Acme", Demo: true, PlainHTTP: true, Guard: guard, Providers: provider.NewSet(nil, imap.New(imap.Config{Guard: guard})), Now: w.clock, Log: log})
+		BaseURL: base, Siblings: map[string]string{"us": sibling}, Company: "Acme", Demo: true, PlainHTTP: true, Guard: guard, Providers: provider.NewSet(nil, imap.New(imap.Config{Guard: guard})), Now: w.clock, Log: log})
 	w.check(err)
 	t.Cleanup(func() { _ = w.Close() })
 	w.web = web.New(web.Config{BaseURL: base, Sessions: w.Access, Now: w.clock, Logger: log})
 	w.web.Mount(portal.New(portal.Config{Server: w.web, Access: w.Access, Applications: w.Applications, Tenants: w.Tenants, Grants: w.Grants, Ledger: w.Ledger, Webhooks: w.Webhooks,
-		Verifications: w.Verifications, Keys: w.Keys, Offboardings: w.Offboardings, Evidence: w.Evidence, Audit: w.Audit, AuditLog: w.AuditLog, Company: "Acme", Region: "eu", Demo: true, Document: v3.Document(), Now: w.clock}).Web())
+		Verifications: w.Verifications, Keys: w.Keys, Offboardings: w.Offboardings, Evidence: w.Evidence, Audit: w.Audit, AuditLog: w.AuditLog, Company: "Acme", Region: "eu", Siblings: map[string]string{"us": sibling}, Demo: true, Document: v3.Document(), Now: w.clock}).Web())
 	w.server = httptest.NewServer(w.web.Handler())
 	t.Cleanup(w.server.Close)
 	w.seed()

@@ -115,7 +115,7 @@ func newWorld(t *testing.T, options ...option) *world {
 	base := &url.URL{Scheme: "http", Host: "127.0.0.1:8400"}
 	w.dsn = storetest.Fresh(t)
 	w.Engine, err = engine.New(ctx, engine.Config{DSN: w.dsn, Installation: engine.Installation{ID: "test", Region: "eu", Secret: storetest.Secret}, KEK: kek,
-		BaseURL: base, Company: "Acme", PlainHTTP: true, Guard: guard, Providers: provider.NewSet(nil, connectors...), Addresses: []string{"192.0.2.7/32"}, Now: w.clock, Log: log})
+		BaseURL: base, Siblings: map[string]string{"us": sibling}, Company: "Acme", PlainHTTP: true, Guard: guard, Providers: provider.NewSet(nil, connectors...), Addresses: []string{"192.0.2.7/32"}, Now: w.clock, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

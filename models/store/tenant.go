@@ -1,7 +1,10 @@
 package store
 
 import (
+	"context"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/postern-mail/postern/models"
 )
@@ -24,6 +27,15 @@ type TenantCounts struct {
 // Tenant reads one tenant.
 func (t *Tx) Tenant(id models.TenantID) (models.Tenant, error) {
 	return one[models.Tenant](t.db.Where("id = ?", id))
+}
+
+// TenantRegion tells in one round trip where a tenant's data is kept.
+func (s *Store) TenantRegion(ctx context.Context, id models.TenantID) (region string, err error) {
+	err = s.glance(ctx, TenantScope(id), `SELECT region FROM tenants WHERE id = $1`, []any{id}, func(rows pgx.Rows) error { return rows.Scan(&region) })
+	if err == nil && region == "" {
+		return "", ErrNotFound
+	}
+	return region, err
 }
 
 // Tenants lists tenants by name.
@@ -67,7 +79,12 @@ func (t *Tx) InsertTenant(n models.Tenant) error {
 		n.ID, n.Name, n.Region, n.State, n.CreatedAt, n.UpdatedAt).Error)
 }
 
-// RenameTenant changes a tenant's name.
-func (t *Tx) RenameTenant(id models.TenantID, name string, at time.Time) error {
-	return changed(t.db.Exec(`UPDATE tenants SET name = ?, updated_at = ? WHERE id = ?`, name, at, id))
+// RenameTenant changes the name of a tenant of one region, and gives the name before. ErrNotFound: there is none, or another region keeps it.
+func (t *Tx) RenameTenant(id models.TenantID, region, name string, at time.Time) (before string, err error) {
+	done := t.db.Raw(`UPDATE tenants t SET name = ?, updated_at = ? FROM (SELECT id, name FROM tenants WHERE id = ? AND region = ? FOR UPDATE) b WHERE t.id = b.id RETURNING b.name`,
+		name, at, id, region).Scan(&before)
+	if done.Error == nil && done.RowsAffected == 0 {
+		return "", ErrNotFound
+	}
+	return before, wrap(done.Error)
 }

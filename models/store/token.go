@@ -17,6 +17,7 @@ type TokenStanding struct {
 	Token           models.IssuedToken
 	FamilyRevokedAt *time.Time
 	Grant           models.Grant
+	Region          string // of the tenant
 }
 
 // found runs one of the lookup functions of migrations/00007_walls.sql: it needs no scope, because it returns ids only.
@@ -130,12 +131,12 @@ func (t *Tx) TokenStanding(tenant models.TenantID, id models.TokenID) (TokenStan
 func (s *Store) TokenSeen(ctx context.Context, tenant models.TenantID, id models.TokenID) (TokenStanding, error) {
 	var t TokenStanding
 	there := false
-	err := s.glance(ctx, TenantScope(tenant), `SELECT t.id, t.application_id, t.grant_id, t.family_id, t.kind, t.scopes, t.permissions, t.addresses, t.created_at, t.expires_at, f.revoked_at, g.email, g.status
+	err := s.glance(ctx, TenantScope(tenant), `SELECT t.id, t.application_id, t.grant_id, t.family_id, t.kind, t.scopes, t.permissions, t.addresses, t.created_at, t.expires_at, f.revoked_at, g.email, g.status, n.region
 		FROM issued_tokens t JOIN token_families f ON f.tenant_id = t.tenant_id AND f.id = t.family_id JOIN grants g ON g.tenant_id = t.tenant_id AND g.id = t.grant_id
-		WHERE t.tenant_id = $1 AND t.id = $2`, []any{tenant, id}, func(rows pgx.Rows) error {
+		JOIN tenants n ON n.id = t.tenant_id WHERE t.tenant_id = $1 AND t.id = $2`, []any{tenant, id}, func(rows pgx.Rows) error {
 		there = true
 		k := &t.Token
-		return rows.Scan(&k.ID, &k.ApplicationID, &k.GrantID, &k.FamilyID, &k.Kind, (*[]string)(&k.Scopes), (*[]string)(&k.Permissions), (*[]string)(&k.Addresses), &k.CreatedAt, &k.ExpiresAt, &t.FamilyRevokedAt, &t.Grant.Email, (*string)(&t.Grant.Status))
+		return rows.Scan(&k.ID, &k.ApplicationID, &k.GrantID, &k.FamilyID, &k.Kind, (*[]string)(&k.Scopes), (*[]string)(&k.Permissions), (*[]string)(&k.Addresses), &k.CreatedAt, &k.ExpiresAt, &t.FamilyRevokedAt, &t.Grant.Email, (*string)(&t.Grant.Status), &t.Region)
 	})
 	if err == nil && !there {
 		return t, ErrNotFound
