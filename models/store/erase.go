@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/gorm"
 
 	"github.com/postern-mail/postern/models"
@@ -23,7 +22,7 @@ func (s *Store) AsEraser(ctx context.Context, dsn string, fn func(*Tx) error) er
 	}
 	config.RuntimeParams["application_name"] = "postern audit erase"
 	config.RuntimeParams["timezone"] = "UTC"
-	db := stdlib.OpenDB(*config)
+	db := openDB(*config)
 	defer db.Close() //nolint:errcheck // committed below, or nothing happened
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {

@@ -2,11 +2,9 @@ package store
 
 import (
 	"context"
-	"database/sql/driver"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/gorm"
 
 	"github.com/postern-mail/postern/models"
@@ -58,17 +56,13 @@ func (s *Store) glanceOnce(ctx context.Context, scope Scope, statement string, a
 			return err
 		}
 	}
-	return conn.Raw(func(c any) error {
-		pg, ok := c.(*stdlib.Conn)
-		if !ok {
-			return driver.ErrBadConn
-		}
+	return raw(conn, func(pg *pgx.Conn) error {
 		var batch pgx.Batch
 		if signed != "" {
 			batch.Queue(`SELECT set_config('postern.scope', $1, true)`, signed)
 		}
 		batch.Queue(statement, args...)
-		return readBatch(pg.Conn().SendBatch(ctx, &batch), signed != "", read)
+		return readBatch(pg.SendBatch(ctx, &batch), signed != "", read)
 	})
 }
 

@@ -2,12 +2,10 @@ package store
 
 import (
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/postern-mail/postern/models"
 )
@@ -50,12 +48,8 @@ func (s *Store) looksOnce(ctx context.Context, list []look) error {
 		}
 		batch.Queue(l.statement, l.args...)
 	}
-	return conn.Raw(func(c any) (err error) {
-		pg, ok := c.(*stdlib.Conn)
-		if !ok {
-			return driver.ErrBadConn
-		}
-		results := pg.Conn().SendBatch(ctx, &batch)
+	return raw(conn, func(pg *pgx.Conn) (err error) {
+		results := pg.SendBatch(ctx, &batch)
 		defer func() {
 			if closed := results.Close(); err == nil {
 				err = closed

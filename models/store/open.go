@@ -16,7 +16,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -108,7 +107,7 @@ func openRole(c Config, user, password string) (*sql.DB, error) {
 	config.RuntimeParams["timezone"] = "UTC"
 	config.RuntimeParams["idle_in_transaction_session_timeout"] = "30s"
 	config.RuntimeParams["statement_timeout"] = "30s"
-	db := stdlib.OpenDB(*config)
+	db := openDB(*config)
 	db.SetMaxOpenConns(c.Conns)
 	db.SetMaxIdleConns(c.Conns)
 	db.SetConnMaxIdleTime(5 * time.Minute)

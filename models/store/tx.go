@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/gorm"
 
 	"github.com/postern-mail/postern/engine/fault"
@@ -88,20 +88,19 @@ func (s *Store) once(ctx context.Context, db *sql.DB, kind, id string, fn func(*
 		return fmt.Errorf("take a connection: %w", err)
 	}
 	defer conn.Close() //nolint:errcheck // gives the connection back
-	tx, err := conn.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing; after an error or a panic it is what we want
+	begin := ctx
 	if kind != "" {
 		scope, err := s.sign(conn, kind, id)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `SELECT set_config('postern.scope', $1, true)`, scope); err != nil {
-			return fmt.Errorf("state the scope: %w", err)
-		}
+		begin = context.WithValue(ctx, scoped{}, scope)
 	}
+	tx, err := conn.BeginTx(begin, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing; after an error or a panic it is what we want
 	orm := s.orm.Session(&gorm.Session{NewDB: true, Context: ctx})
 	orm.Statement.ConnPool = tx
 	if err := fn(&Tx{db: orm, sql: tx, shard: s.shard}); err != nil {
@@ -116,12 +115,8 @@ func (s *Store) once(ctx context.Context, db *sql.DB, kind, id string, fn func(*
 // sign makes the scope for this very backend: kind | id | pid | expiry | MAC. See migrations/00001_scopes.sql for the other half.
 func (s *Store) sign(conn *sql.Conn, kind, id string) (string, error) {
 	var pid uint32
-	err := conn.Raw(func(c any) error {
-		pg, ok := c.(*stdlib.Conn)
-		if !ok {
-			return driver.ErrBadConn
-		}
-		pid = pg.Conn().PgConn().PID()
+	err := raw(conn, func(pg *pgx.Conn) error {
+		pid = pg.PgConn().PID()
 		return nil
 	})
 	if err != nil {
