@@ -37,6 +37,7 @@ type Config struct {
 type Service struct {
 	Config
 	counted map[egressKey]dial.Entry // by the one goroutine that counts
+	latest  latest
 }
 
 // New makes the service.

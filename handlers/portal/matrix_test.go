@@ -197,8 +197,8 @@ func TestWhoIsKeptOut(t *testing.T) {
 			b.get(path).is(http.StatusForbidden).shows("error-page", "")
 		}
 	}
-	// A reviewer changes nothing: of all unsafe routes only their own account, the theme and the way in and out are open, and the checker, which keeps nothing. A guest has no account.
-	for who, own := range map[string]string{"reviewer": `^/(account|signin|enrol|guest|theme|signout|verifications/check)`, "guest": `^/(signin|enrol|guest|theme|signout|verifications/check)`} {
+	// A reviewer changes nothing: of all unsafe routes only their own account, the theme and the way in and out are open, the checker, which keeps nothing, and another look at the requirements. A guest has no account.
+	for who, own := range map[string]string{"reviewer": `^/(account|signin|enrol|guest|theme|signout|verifications/check|security/check)`, "guest": `^/(signin|enrol|guest|theme|signout|verifications/check|security/check)`} {
 		b := w.as(who)
 		for _, route := range w.web.Routes() {
 			if route.Door != "portal" || route.Method == "GET" || regexp.MustCompile(own).MatchString(route.Path) {

@@ -135,6 +135,7 @@ func (p *Portal) routes() []web.Route {
 		{Method: "GET", Path: "/audit/export.json", Permission: models.ReadAudit, Handler: p.auditExportJSON},
 		{Method: "GET", Path: "/audit/:entry", Permission: models.ReadAudit, Handler: p.auditShow},
 		{Method: "GET", Path: "/security", Permission: models.ReadSecurity, Handler: p.security},
+		{Method: "POST", Path: "/security/check", Permission: models.ReadSecurity, Handler: p.securityCheck},
 		{Method: "GET", Path: "/security/encryption", Permission: models.ReadSecurity, Handler: p.encryption},
 		{Method: "GET", Path: "/security/requirements/:requirement", Permission: models.ReadSecurity, Handler: p.requirement},
 		{Method: "POST", Path: "/security/requirements/:requirement/documents", Permission: models.ManageEvidence, Handler: p.documentAttach, BodyLimit: documentLimit},

@@ -10,14 +10,15 @@ import (
 
 	"github.com/postern-mail/postern/engine/evidence"
 	"github.com/postern-mail/postern/models"
+	"github.com/postern-mail/postern/views/layout"
 	"github.com/postern-mail/postern/views/pages"
 	"github.com/postern-mail/postern/views/ui"
 	"github.com/postern-mail/postern/web"
 )
 
-// primitives are the five questions, answered now.
+// primitives are the five questions as they were answered last.
 func (p *Portal) primitives(ctx context.Context, actor models.Actor) ([]pages.PrimitiveView, error) {
-	found, err := p.Evidence.Evaluate(ctx, actor)
+	found, err := p.Evidence.Latest(ctx, actor)
 	var out []pages.PrimitiveView
 	for _, r := range found {
 		if r.Group == "primitive" {
@@ -37,7 +38,7 @@ var groups = []struct{ id, title, lede string }{
 // security is the requirement map.
 func (p *Portal) security(c echo.Context) error {
 	ctx, actor := c.Request().Context(), web.Actor(c)
-	found, err := p.Evidence.Evaluate(ctx, actor)
+	found, err := p.Evidence.Latest(ctx, actor)
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func (p *Portal) security(c echo.Context) error {
 	for _, d := range documents {
 		attached[d.Requirement]++
 	}
-	view := pages.ReportView{Tabs: p.securityTabs(c), Checked: p.Now().UTC()}
+	view := pages.ReportView{Tabs: p.securityTabs(c), Checked: found[0].At}
 	counts := map[evidence.State]int{}
 	for _, r := range found {
 		counts[r.State]++
@@ -78,7 +79,19 @@ func (p *Portal) security(c echo.Context) error {
 		return err
 	}
 	page.Lede = "What a reviewer asks, and what the running system answers."
+	page.Action = layout.Action{Label: "Check now", URL: "/security/check", Icon: "rotate", Post: true}
 	return web.Render(c, http.StatusOK, pages.Report(page, view))
+}
+
+// securityCheck looks at everything now. It changes nothing, so whoever may read the map may ask for it.
+func (p *Portal) securityCheck(c echo.Context) error {
+	if _, err := p.Evidence.Check(c.Request().Context(), web.Actor(c)); err != nil {
+		return err
+	}
+	if err := web.Flash(c, "info", "Everything was looked at again."); err != nil {
+		return err
+	}
+	return web.SeeOther(c, "/security")
 }
 
 // requirement is one row with what was measured.
@@ -86,7 +99,7 @@ func (p *Portal) requirement(c echo.Context) error { return p.renderRequirement(
 
 func (p *Portal) renderRequirement(c echo.Context, status int, faults []ui.ErrorView) error {
 	ctx, actor := c.Request().Context(), web.Actor(c)
-	found, err := p.Evidence.Evaluate(ctx, actor)
+	found, err := p.Evidence.Latest(ctx, actor)
 	if err != nil {
 		return err
 	}
@@ -174,12 +187,10 @@ func (p *Portal) residency(c echo.Context) error {
 	facts := []ui.FactView{{Label: "This installation", Text: region + ", " + p.Server.Origin()}, {Label: "Its database", Text: region + ": the region is written in the database itself, and a program of another region refuses to start on it"},
 		{Label: "Its keys", Text: keys.Source + "; data keys are in the database, wrapped"}, {Label: "Mail", Text: "is not kept: it is read from the provider when asked for"}}
 	siblings := &pages.ReportTableView{ID: "siblings", Caption: "Other regions", Empty: "This is the only installation that is known here. An operator names others with POSTERN_SIBLINGS.", Columns: []ui.Column{ui.Col("Region"), ui.Col("Base URL")}}
-	for _, name := range []string{"eu", "us"} {
-		if base := p.Siblings[name]; base != "" && name != p.Region {
-			siblings.Rows = append(siblings.Rows, pages.ReportRowView{Cells: []pages.CellView{{Text: strings.ToUpper(name)}, {Code: base}}})
-		}
+	for _, name := range p.otherRegions() {
+		siblings.Rows = append(siblings.Rows, pages.ReportRowView{Cells: []pages.CellView{{Text: strings.ToUpper(name)}, {Code: p.Siblings[name]}}})
 	}
 	view := pages.ReportView{Checked: r.At, Answer: pages.AnswerView{State: string(r.State), Text: r.Detail}, Sections: []pages.ReportSectionView{
-		{ID: "where", Title: "Where things are", Facts: facts}, {ID: "siblings", Title: "Other regions", Lede: "A key of another region is refused here and told its own base URL.", Table: siblings}}}
+		{ID: "where", Title: "Where things are", Facts: facts}, {ID: "siblings", Title: "Other regions", Lede: "A key of another region is refused here with 401 and told its own base URL; the people of an organisation that another region keeps are sent there.", Table: siblings}}}
 	return p.report(c, "Residency", "Where this deployment, its organisations, its database and its keys are.", view)
 }
