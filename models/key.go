@@ -8,7 +8,7 @@ type KeyRotation struct {
 	StartedBy  string     `gorm:"column:started_by"`
 	StartedAt  time.Time  `gorm:"column:started_at"`
 	FinishedAt *time.Time `gorm:"column:finished_at"`
-	Tenants    int        `gorm:"column:tenants"`  // data keys to do, when it began
+	Tenants    int        `gorm:"column:tenants"`  // data keys to do: at most, while it is open; all that there were, once it is finished
 	Done       int        `gorm:"column:done"`     // of them
 	Wrapped    int64      `gorm:"column:wrapped"`  // data keys wrapped under the key-encryption key in use
 	Resealed   int64      `gorm:"column:resealed"` // values sealed anew

@@ -9,6 +9,7 @@ import (
 	"github.com/postern-mail/postern/engine"
 	keysdeed "github.com/postern-mail/postern/engine/keys"
 	"github.com/postern-mail/postern/engine/vault"
+	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
 )
 
@@ -122,11 +123,42 @@ func keysStatus(ctx context.Context, ng *engine.Engine, dsn string, e env) error
 	}
 	fmt.Fprintf(e.stdout, "\n%d of %d sealed values are under the key in use\n", s.Current, s.Sealed)
 	if s.Last != nil && s.Last.FinishedAt == nil {
-		fmt.Fprintf(e.stdout, "a rotation is open since %s: %d of %d keys, %d values; \"postern keys rotate\" goes on with it\n", s.Last.StartedAt.Format(time.RFC3339), s.Last.Done, s.Last.Tenants, s.Last.Resealed)
+		fmt.Fprintf(e.stdout, "a rotation is open since %s: %d of at most %d keys, %d values; \"postern keys rotate\" goes on with it\n", s.Last.StartedAt.Format(time.RFC3339), s.Last.Done, s.Last.Tenants, s.Last.Resealed)
 	} else if s.Last != nil {
 		fmt.Fprintf(e.stdout, "the last rotation ended at %s: %d keys, %d values\n", s.Last.FinishedAt.Format(time.RFC3339), s.Last.Done, s.Last.Resealed)
 	}
 	return nil
+}
+
+// workAndTell works at a rotation, and says every two seconds how far it is. The work is not cut into turns: one begins with the first organisation again, and over many would never reach the last.
+func workAndTell(ctx context.Context, ng *engine.Engine, id models.RotationID, e env) (done bool, err error) {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		done, err = ng.Keys.Work(ctx, id)
+	}()
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	for worked := false; !worked; {
+		select {
+		case <-over:
+			worked = true
+		case <-tick.C:
+		}
+		if ctx.Err() != nil {
+			<-over
+			return false, nil
+		}
+		s, failed := ng.Keys.Standing(ctx, system)
+		if failed != nil {
+			<-over
+			return false, failed
+		}
+		if s.Last != nil && s.Last.ID == id {
+			fmt.Fprintf(e.stdout, "%d of %s%d keys, %d values sealed anew\n", s.Last.Done, map[bool]string{true: "at most "}[s.Last.FinishedAt == nil], s.Last.Tenants, s.Last.Resealed)
+		}
+	}
+	return done, err
 }
 
 // keysRotate works in this process at the rotation that is open or that it begins. It can be stopped anywhere and started again, beside servers that run.
@@ -135,24 +167,13 @@ func keysRotate(ctx context.Context, ng *engine.Engine, dsn string, e env) error
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "rotation %s: %d keys. It may be stopped and started again at any time.\n", r.ID, r.Tenants)
-	for {
-		turn, cancel := context.WithTimeout(ctx, 2*time.Second) // to tell how far it is
-		done, err := ng.Keys.Work(turn, r.ID)
-		cancel()
-		if err != nil {
+	fmt.Fprintf(e.stdout, "rotation %s: at most %d keys. It may be stopped and started again at any time.\n", r.ID, r.Tenants)
+	for done := false; !done; {
+		if done, err = workAndTell(ctx, ng, r.ID, e); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("stopped; run \"postern keys rotate\" again: %w", ctx.Err())
-		}
-		s, err := ng.Keys.Standing(ctx, system)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(e.stdout, "%d of %d keys, %d values sealed anew\n", s.Last.Done, s.Last.Tenants, s.Last.Resealed)
-		if done {
-			break
 		}
 	}
 	changed, err := engine.RewrapInstance(ctx, dsn, ng.Vault)

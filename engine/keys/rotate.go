@@ -58,7 +58,7 @@ func (s *Service) Start(ctx context.Context, actor models.Actor) (models.KeyRota
 			return err
 		}
 		var begun bool
-		// One more than tenants: the platform's own secrets have a key too.
+		// One more than tenants: the platform's own secrets have a key too. Organisations that never sealed anything have none; the end of the rotation corrects the number.
 		if r, begun, err = tx.BeginKeyRotation(models.KeyRotation{ID: models.NewID[models.RotationID](at), StartedBy: actor.Label, StartedAt: at, Tenants: n + 1}); err != nil {
 			return err
 		}
@@ -103,7 +103,35 @@ func (s *Service) Work(ctx context.Context, id models.RotationID) (done bool, er
 	if err != nil || left > 0 {
 		return false, err
 	}
+	if err := s.countSince(ctx, r.StartedAt); err != nil {
+		if ctx.Err() != nil {
+			return false, nil
+		}
+		return false, err
+	}
 	return true, s.finish(ctx, r)
+}
+
+// countSince counts what nobody counted since: whoever looks at a rotation that is finished sees every organisation as it is after it, and not what was counted ten minutes ago, or never.
+func (s *Service) countSince(ctx context.Context, at time.Time) error {
+	counted := map[models.TenantID]time.Time{}
+	err := s.Store.OnPlatform(ctx, "look whose keys were counted", func(tx *store.Tx) error {
+		counts, err := tx.KeyCounts()
+		for _, c := range counts {
+			counted[c.TenantID] = c.CountedAt
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.each(ctx, func(tenant models.TenantID) error {
+		if counted[tenant].After(at) {
+			return nil
+		}
+		_, err := s.Safe.Count(ctx, s.Store, tenant)
+		return err
+	})
 }
 
 // each calls fn for the platform's own key and then for every tenant's, in the order of their ids.

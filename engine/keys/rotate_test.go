@@ -277,3 +277,34 @@ func TestOnlyOwnersAndAdminsRotate(t *testing.T) {
 		}
 	}
 }
+
+// TestAFinishedRotationIsWhole: organisations that never sealed anything have no key, so they are no part of "so many of so many"; and nobody is shown a count of before the rotation, or none.
+func TestAFinishedRotationIsWhole(t *testing.T) {
+	w := newWorld(t)
+	one, safe := w.program(w.old)
+	w.put(safe, w.tenants[1], 5)
+	r, err := one.Start(ctx, owner)
+	w.check(err)
+	w.finish(one, r.ID)
+	var last *models.KeyRotation
+	w.check(w.Store.OnPlatform(ctx, "look at the rotation", func(tx *store.Tx) error {
+		rows, err := tx.KeyRotations(1)
+		last = &rows[0]
+		if err != nil {
+			return err
+		}
+		counts, err := tx.KeyCounts()
+		for _, c := range counts {
+			if !c.CountedAt.After(r.StartedAt) {
+				t.Errorf("%s was counted before the rotation", c.TenantID)
+			}
+		}
+		if len(counts) != len(w.tenants) {
+			t.Errorf("%d of %d were counted", len(counts), len(w.tenants))
+		}
+		return err
+	}))
+	if last.FinishedAt == nil || last.Done != last.Tenants {
+		t.Errorf("a finished rotation says %d of %d keys", last.Done, last.Tenants)
+	}
+}

@@ -116,7 +116,7 @@ func (p *Portal) rotation(actor models.Actor, s keys.Standing) pages.ReportSecti
 	if r := s.Last; r != nil {
 		done := r.FinishedAt != nil
 		v := &pages.ProgressView{Done: r.Done, Of: r.Tenants, Since: r.StartedAt, Over: done}
-		v.Text = fmt.Sprintf("%s of %s keys, %s values sealed anew, begun by %s", ui.Number(r.Done), ui.Number(r.Tenants), ui.Number(int(r.Resealed)), r.StartedBy)
+		v.Text = fmt.Sprintf("%s of at most %s keys, %s values sealed anew, begun by %s", ui.Number(r.Done), ui.Number(r.Tenants), ui.Number(int(r.Resealed)), r.StartedBy)
 		if done {
 			v.Done, v.Since = v.Of, *r.FinishedAt
 			v.Text = fmt.Sprintf("Finished: %s keys, %s values sealed anew, begun by %s;", ui.Number(r.Done), ui.Number(int(r.Resealed)), r.StartedBy)

@@ -106,7 +106,7 @@ func (t *Tx) AddToKeyRotation(id models.RotationID, done int, wrapped, resealed 
 	return changed(t.db.Exec(`UPDATE key_rotations SET done = done + ?, wrapped = wrapped + ?, resealed = resealed + ? WHERE id = ?`, done, wrapped, resealed, id))
 }
 
-// FinishKeyRotation closes a rotation. ErrNotFound: it is closed already.
+// FinishKeyRotation closes a rotation: the keys that were done are all there were. ErrNotFound: it is closed already.
 func (t *Tx) FinishKeyRotation(id models.RotationID, at time.Time) error {
-	return changed(t.db.Exec(`UPDATE key_rotations SET finished_at = ? WHERE id = ? AND finished_at IS NULL`, at, id))
+	return changed(t.db.Exec(`UPDATE key_rotations SET finished_at = ?, tenants = done WHERE id = ? AND finished_at IS NULL`, at, id))
 }
