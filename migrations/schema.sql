@@ -105,6 +105,22 @@ END $$;
 
 
 --
+-- Name: tenant_may_move(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.tenant_may_move() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('postern tenant ' || NEW.id::text, 0));
+    IF EXISTS (SELECT FROM grants g WHERE g.tenant_id = NEW.id AND g.status <> 'revoked') THEN
+        RAISE EXCEPTION 'the organisation still has mailboxes connected here: revoke them before it moves to another region' USING ERRCODE = 'PO002';
+    END IF;
+    RETURN NEW;
+END $$;
+
+
+--
 -- Name: application(); Type: FUNCTION; Schema: sec; Owner: -
 --
 
@@ -259,7 +275,7 @@ CREATE FUNCTION sec.tenant_closed(tenant uuid) RETURNS boolean
     AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(hashtextextended('postern tenant ' || tenant::text, 0));
-    RETURN EXISTS (SELECT FROM public.tenants t WHERE t.id = tenant AND t.state <> 'active');
+    RETURN EXISTS (SELECT FROM public.tenants t WHERE t.id = tenant AND (t.state <> 'active' OR t.region <> (SELECT i.region FROM public.instance i)));
 END $$;
 
 
@@ -3458,6 +3474,13 @@ CREATE TRIGGER tenant_is_open BEFORE INSERT ON public.webhooks FOR EACH ROW EXEC
 
 
 --
+-- Name: tenants tenant_may_move; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER tenant_may_move BEFORE UPDATE OF region ON public.tenants FOR EACH ROW WHEN ((new.region <> old.region)) EXECUTE FUNCTION public.tenant_may_move();
+
+
+--
 -- Name: api_keys api_keys_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -5337,6 +5360,13 @@ GRANT SELECT ON TABLE public.instance TO postern_platform;
 
 
 --
+-- Name: COLUMN instance.region; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(region) ON TABLE public.instance TO postern_lookup;
+
+
+--
 -- Name: TABLE invites; Type: ACL; Schema: public; Owner: -
 --
 
@@ -5517,6 +5547,13 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.tenants TO postern_platform;
 --
 
 GRANT SELECT(id) ON TABLE public.tenants TO postern_lookup;
+
+
+--
+-- Name: COLUMN tenants.region; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(region) ON TABLE public.tenants TO postern_lookup;
 
 
 --
