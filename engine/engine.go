@@ -137,11 +137,13 @@ func (e *Engine) wire(c Config) (err error) {
 	e.Evidence = evidence.New(evidence.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Log: e.AuditLog, Outbox: out, Guard: c.Guard, BaseURL: c.BaseURL, Region: c.Installation.Region,
 		Siblings: c.Siblings, Allow: c.EgressAllow, Company: c.Company, Keys: e.keyFacts, Now: c.Now, Logger: c.Log})
 	e.Grants = grants.New(grants.Config{Store: e.Store, Audit: e.Audit, Outbox: out, Tokens: kept, Providers: c.Providers, BaseURL: base, Region: c.Installation.Region,
-		Company: c.Company, IDTokens: ed25519.NewKeyFromSeed(seed), Cut: func(id models.GrantID) { e.Watch.Stop(id) }, Now: c.Now, Log: c.Log})
+		Company: c.Company, IDTokens: ed25519.NewKeyFromSeed(seed), Cut: func(id models.GrantID) { e.Watch.Stop(id) },
+		Push: func(id models.GrantID) *provider.Push { return e.Verifications.MicrosoftPush(id) }, Now: c.Now, Log: c.Log})
 	kept.Refused = e.Grants.Expired
 	e.Ledger = ledger.New(e.Store, c.Now, c.Log)
 	e.Mailbox = mailbox.New(mailbox.Config{Store: e.Store, Tokens: kept, Safe: safe, Outbox: out, Providers: c.Providers, Now: c.Now, Log: c.Log})
-	e.Watch = watch.New(watch.Config{Store: e.Store, Tokens: kept, Safe: safe, Outbox: out, Providers: c.Providers, Now: c.Now, Log: c.Log})
+	e.Watch = watch.New(watch.Config{Store: e.Store, Tokens: kept, Safe: safe, Outbox: out, Providers: c.Providers, Now: c.Now, Log: c.Log,
+		Push: func(id models.GrantID) *provider.Push { return e.Verifications.MicrosoftPush(id) }})
 	e.Tenants = tenants.New(e.Store, e.Audit, c.Installation.Region, c.Siblings, c.Now)
 	e.Applications = applications.New(applications.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Providers: c.Providers, Now: c.Now})
 	if e.Access, err = access.New(access.Config{Store: e.Store, Audit: e.Audit, BaseURL: c.BaseURL, Region: c.Installation.Region, Demo: c.Demo, Siblings: c.Siblings, Keys: access.KeyStanding, Now: c.Now, Logger: c.Log}); err != nil {
@@ -161,7 +163,10 @@ func (e *Engine) wire(c Config) (err error) {
 		AddressesAt: c.Now(), PlainHTTP: c.PlainHTTP, Mail: c.Mail, BaseURL: base, PayloadDays: c.EventDays, LogDays: c.DeliveryDays, Now: c.Now, Logger: c.Log})
 	e.Offboardings = offboardings.New(offboardings.Config{Store: e.Store, Audit: e.Audit, Outbox: out, Grants: e.Grants, Webhooks: e.Webhooks, Region: c.Installation.Region, Now: c.Now, Log: c.Log})
 	push := c.Push
-	push.Cut, push.Wake = e.Grants.CutAtProvider, e.Watch.Wake
+	push.Cut, push.Wake, push.Lapse, push.Base = e.Grants.CutAtProvider, e.Watch.Wake, e.Watch.Lapse, c.BaseURL
+	if push.StateKey, err = derive(c.Installation.Secret, "graph subscriptions"); err != nil {
+		return err
+	}
 	e.Verifications = verifications.New(verifications.Config{Store: e.Store, Safe: safe, Audit: e.Audit, Push: push, Guard: c.Guard, DigestKey: digest, Now: c.Now, Logger: c.Log})
 	return nil
 }

@@ -124,6 +124,7 @@ type Severance struct {
 	ConfirmedNote string         `gorm:"column:confirmed_note"`
 	CredentialID  *CredentialID  `gorm:"column:credential_id"`
 	OffboardingID *OffboardingID `gorm:"column:offboarding_id"` // the offboarding that cut it; nil: somebody did, one by one
+	Pushed        bool           `gorm:"column:pushed"`         // the provider may have been asked for pushes, which have to be ended
 }
 
 // Reach is how far a severance goes at a provider that keeps one permission for a person and an app.

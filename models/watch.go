@@ -11,6 +11,7 @@ type Watch struct {
 	Fence         int64         `gorm:"column:fence"`   // goes up each time that it is taken
 	Version       int64         `gorm:"column:version"` // of the position; 0: there is none yet
 	Pokes         int64         `gorm:"column:pokes"`   // goes up when a push says that there is something to see
+	Lapses        int64         `gorm:"column:lapses"`  // goes up when the provider says that its pushes end
 	Since         time.Time     `gorm:"column:since"`   // of the position or later; the time that is in the ids of the events found from it
 }
 

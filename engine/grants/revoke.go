@@ -110,10 +110,13 @@ func (s *Service) sever(ctx context.Context, tx *store.Tx, actor models.Actor, g
 	if g.StatusReason == doorClosed && g.RevokedAt != nil {
 		v.CutAt = *g.RevokedAt // refused since then
 	}
+	if err := s.pushed(tx, &v); err != nil {
+		return v, err
+	}
 	if err := tx.InsertSeverance(v); err != nil {
 		return v, err
 	}
-	if answer, known := s.untold(v); known {
+	if answer, known := s.untold(v); known && !v.Pushed {
 		c, err := s.tokens.Load(ctx, tx, g.TenantID, tokens.Grant(g.ID))
 		if err != nil && !errors.Is(err, sealed.ErrAbsent) {
 			return v, err

@@ -27,8 +27,10 @@ type Config struct {
 	Company   string               // who asks, on the consent page
 	IDTokens  ed25519.PrivateKey   // signs id tokens
 	Cut       func(models.GrantID) // called when a grant was cut in this process, after the commit; nil: nobody wants to know
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Push is where the provider of a grant was asked to push, if it was; nil, or nil for a grant: nobody out there reaches us.
+	Push func(models.GrantID) *provider.Push
+	Now  func() time.Time
+	Log  *slog.Logger
 }
 
 // Service does the deeds. It is safe for concurrent use.
@@ -43,6 +45,7 @@ type Service struct {
 	company   string
 	idTokens  ed25519.PrivateKey
 	wasCut    func(models.GrantID)
+	push      func(models.GrantID) *provider.Push
 	clock     func() time.Time
 	log       *slog.Logger
 }
@@ -52,7 +55,7 @@ func New(c Config) *Service {
 	if c.Cut == nil {
 		c.Cut = func(models.GrantID) {}
 	}
-	return &Service{wasCut: c.Cut, store: c.Store, audit: c.Audit, outbox: c.Outbox, tokens: c.Tokens, providers: c.Providers, baseURL: c.BaseURL,
+	return &Service{wasCut: c.Cut, push: c.Push, store: c.Store, audit: c.Audit, outbox: c.Outbox, tokens: c.Tokens, providers: c.Providers, baseURL: c.BaseURL,
 		region: c.Region, company: c.Company, idTokens: c.IDTokens, clock: c.Now, log: c.Log}
 }
 

@@ -136,7 +136,12 @@ func accessUntil(v models.Severance, c tokens.Credential) time.Time {
 
 // askProvider tells the provider, where there is somebody to tell.
 func (s *Service) askProvider(ctx context.Context, v models.Severance, c tokens.Credential) (provider.Revocation, error) {
+	silence, err := s.silence(ctx, v, c)
+	if err != nil {
+		return provider.Revocation{}, err
+	}
 	if answer, known := s.untold(v); known {
+		answer.Silence = silence
 		return answer, nil
 	}
 	connector, err := s.providers.Connector(v.Provider)
@@ -158,6 +163,44 @@ func (s *Service) askProvider(ctx context.Context, v models.Severance, c tokens.
 		return provider.Revocation{}, err
 	}
 	return revoker.Revoke(ctx, app, provider.Token{Access: c.Access, Refresh: c.Refresh, ExpiresAt: c.ExpiresAt})
+}
+
+// silenceTakes is how long a provider is asked to end its pushes. The credential is kept for it so long and no longer: they end by themselves within 70 hours, and wake nobody.
+const silenceTakes = time.Hour
+
+// pushed notes that the provider may have been asked for pushes: while a mailbox is watched it is.
+func (s *Service) pushed(tx *store.Tx, v *models.Severance) (err error) {
+	connector, unknown := s.providers.Connector(v.Provider)
+	_, asks := connector.(provider.Silencer)
+	if unknown != nil || !asks || s.push == nil || s.push(v.GrantID) == nil {
+		return nil
+	}
+	v.Pushed, err = tx.Watched(v.TenantID, v.GrantID)
+	return err
+}
+
+// silence ends the provider's pushes. An error: it is to be tried again.
+func (s *Service) silence(ctx context.Context, v models.Severance, c tokens.Credential) (provider.Silence, error) {
+	connector, err := s.providers.Connector(v.Provider)
+	silencer, ok := connector.(provider.Silencer)
+	if !v.Pushed || err != nil || !ok {
+		return "", nil
+	}
+	to := s.push(v.GrantID)
+	if to == nil {
+		return provider.SilenceOpen, nil // this installation's public address has changed since
+	}
+	app, err := s.tokens.App(ctx, v.ApplicationID, v.Provider, v.CredentialID)
+	if err == nil {
+		err = silencer.Silence(ctx, app, provider.Token{Access: c.Access, Refresh: c.Refresh, ExpiresAt: c.ExpiresAt}, to.Address)
+	}
+	switch {
+	case err == nil:
+		return provider.SilenceKept, nil
+	case errors.Is(err, provider.ErrInvalidGrant), absent(err), s.now().Sub(v.CutAt) >= silenceTakes:
+		return provider.SilenceOpen, nil
+	}
+	return "", err
 }
 
 // tryLater notes the try and puts the job off: after 10 s, 20 s, 40 s and so on, at most an hour.
@@ -224,7 +267,7 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, v models.Severance, 
 	facts := provider.SeveranceFacts{Address: v.Email, AccessUntil: answer.AccessUntil, HereOnly: v.Reach == models.ReachHere}
 	b := ReceiptBody{Act: v.Act, Reach: string(v.Reach), Actor: v.Actor, Reason: v.Reason, CutAt: v.CutAt.UTC(), DestroyedAt: now, FieldsDestroyed: n, Attempts: v.Attempts + 1,
 		Answer: answer.Answer, Status: answer.Status, Probe: answer.ProbeAnswer, AccessUntil: answer.AccessUntil, Sentences: provider.AfterRevocation(v.Provider, facts, answer, now)}
-	if _, told := s.untold(v); told {
+	if _, untold := s.untold(v); untold && !v.Pushed {
 		b.Attempts = 0
 	}
 	if b.AccessUntil = answer.AccessUntil.UTC(); answer.AccessUntil.IsZero() {

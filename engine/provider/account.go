@@ -41,6 +41,8 @@ type Account struct {
 	Credential func(ctx context.Context) (Credential, error)
 	// App answers our registration at the provider, for a connector whose every call carries it. It reads the database; nil where there is none.
 	App func(ctx context.Context) (App, error)
+	// Push is where the provider may push; nil: nobody out there reaches us, or nobody watches.
+	Push *Push
 }
 
 // Credential is what opens a mailbox: a password, or an access token.

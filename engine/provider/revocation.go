@@ -21,4 +21,14 @@ type Revocation struct {
 	ProbeAnswer string    // what the probe got; empty when there was none
 	Delegated   bool      // nobody consented: only an administrator can end what is left
 	AccessUntil time.Time // the latest moment at which an issued access token can still work; zero = none can
+	Silence     Silence   // whether it pushes what changes in the mailbox
 }
+
+// Silence is how it stands with a provider's pushes after a revocation. Empty: there were none.
+type Silence string
+
+// The outcomes of ending pushes.
+const (
+	SilenceKept Silence = "silent" // it was told to push no more, and has no such order any more
+	SilenceOpen Silence = "open"   // it could not be told
+)

@@ -172,6 +172,12 @@ func AfterRevocation(provider string, f SeveranceFacts, r Revocation, at time.Ti
 	case UserActionNeeded:
 		out = append(out, label+" offers no way for us to end the rest. What is left to do is listed below.")
 	}
+	switch r.Silence {
+	case SilenceKept:
+		out = append(out, label+" was told to send no more notifications of this mailbox, and has no such order any more.")
+	case SilenceOpen:
+		out = append(out, label+" could not be told to send no more notifications of this mailbox. They end by themselves within 70 hours, hold no mail, and are ignored here.")
+	}
 	if (r.Status != 0 || r.Answer != "") && !f.HereOnly {
 		out = append(out, "Its answer: "+answerWords(r)+".")
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -35,11 +36,17 @@ type PushConfig struct {
 	GoogleAccount  string      // the address of the service account that it signs as
 	GoogleKeysURL  string      // empty: GoogleKeys
 	RISCAudiences  []string    // the OAuth client ids of our Google apps
-	MicrosoftState secret.Text // the clientState of our Graph subscriptions
+	MicrosoftState secret.Text // the clientState of Graph subscriptions that somebody else made; empty: there are none
 
-	// Wake is told that something happened in the mailbox of that provider and address or subject; nil: nobody waits. It must return at once: the
+	// StateKey proves which pushes were asked for here, and Base is the public address that they come to; see MicrosoftPush. Without both nobody is asked for pushes.
+	StateKey []byte
+	Base     *url.URL
+
+	// Wake is told that something happened in the mailbox of that provider and address, subject or grant; nil: nobody waits. It must return at once: the
 	// provider is answered after it.
 	Wake func(ctx context.Context, provider, mailbox string)
+	// Lapse is told that the provider has ended the pushes for a grant's mailbox, or is about to; nil: nobody waits. It must return at once.
+	Lapse func(ctx context.Context, provider string, grant models.GrantID)
 	// Cut is told that a person ended the app's access at the provider, at that time. It may be told twice. An error has the provider push again.
 	Cut func(ctx context.Context, provider, subject, cause string, at time.Time) error
 }

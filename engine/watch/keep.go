@@ -123,6 +123,10 @@ func (s *Service) adjust(ctx context.Context, held []models.Watch) {
 			delete(s.mailbox, id)
 		case w.Pokes != m.pokes:
 			m.pokes = w.Pokes
+			if w.Lapses != m.lapses {
+				m.lapses = w.Lapses
+				m.lapsed.Store(true)
+			}
 			m.poke()
 		}
 	}
@@ -131,7 +135,7 @@ func (s *Service) adjust(ctx context.Context, held []models.Watch) {
 			continue
 		}
 		own, stop := context.WithCancel(ctx)
-		m := &mailbox{Service: s, row: w, pokes: w.Pokes, poked: make(chan struct{}, 1), over: make(chan struct{}), stop: stop}
+		m := &mailbox{Service: s, row: w, pokes: w.Pokes, lapses: w.Lapses, poked: make(chan struct{}, 1), over: make(chan struct{}), stop: stop}
 		s.mailbox[id] = m
 		s.group.Go(func() {
 			defer stop()

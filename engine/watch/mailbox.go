@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern-mail/postern/engine/provider"
@@ -29,11 +30,13 @@ var errLost = errors.New("the mailbox is not ours to watch any more")
 // mailbox is one mailbox that this process watches: one goroutine, which keeps nothing of the mailbox between two looks.
 type mailbox struct {
 	*Service
-	row   models.Watch // holder and fence as they were taken
-	pokes int64        // guarded by Service.mu
-	poked chan struct{}
-	over  chan struct{} // closed when the goroutine has ended
-	stop  context.CancelFunc
+	row    models.Watch // holder and fence as they were taken
+	pokes  int64        // guarded by Service.mu
+	lapses int64        // likewise
+	lapsed atomic.Bool  // the provider's pushes end
+	poked  chan struct{}
+	over   chan struct{} // closed when the goroutine has ended
+	stop   context.CancelFunc
 }
 
 func (m *mailbox) poke() {
@@ -99,6 +102,9 @@ func (m *mailbox) session(ctx context.Context) (worked bool, err error) {
 	defer w.Close()
 	defer context.AfterFunc(ctx, w.Close)()
 	for {
+		if pushed, ok := w.(provider.Pushed); ok && m.lapsed.Swap(false) {
+			pushed.Lapsed()
+		}
 		more, err := m.look(ctx, w, g)
 		if err != nil {
 			return worked, m.judge(ctx, g, err)
@@ -157,7 +163,11 @@ func (m *mailbox) open(ctx context.Context, watcher provider.Watcher, g models.G
 	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, openTakes)
 	defer cancel()
-	w, err := watcher.Watch(ctx, m.Tokens.Account(g))
+	a := m.Tokens.Account(g)
+	if m.Push != nil {
+		a.Push = m.Push(g.ID)
+	}
+	w, err := watcher.Watch(ctx, a)
 	if err != nil {
 		return nil, fmt.Errorf("open the watch of a mailbox: %w", err)
 	}

@@ -30,8 +30,10 @@ type Config struct {
 	Log       *slog.Logger
 	Every     time.Duration // between two looks at what is to be watched: 1 second
 	Hold      time.Duration // how long a mailbox stays a dead process's: 10 seconds
-	AtOnce    int           // mailboxes that are opened or looked at at the same time: 16
-	Retry     time.Duration // after the first failure of a mailbox; it doubles up to 5 minutes: 5 seconds
+	// Push is where the provider of a grant may push; nil, or nil for a grant: nobody out there reaches us.
+	Push   func(models.GrantID) *provider.Push
+	AtOnce int           // mailboxes that are opened or looked at at the same time: 16
+	Retry  time.Duration // after the first failure of a mailbox; it doubles up to 5 minutes: 5 seconds
 }
 
 // Service watches. It is safe for concurrent use.
@@ -111,13 +113,22 @@ func (s *Service) Watching() int {
 // mostHints bounds the hints that wait for the next turn. What is beyond is left to the look that comes anyway.
 const mostHints = 10_000
 
-// Wake is told that a provider has something to say of a mailbox, which it names by address or by its own id of the person. Whichever process watches it looks within
+// Wake is told that a provider has something to say of a mailbox, which it names by address, by its own id of the person, or by our id of the grant. Whichever process watches it looks within
 // about two seconds. It is a hint, and returns at once: what is true is found by the look.
 func (s *Service) Wake(_ context.Context, name, who string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.hints) < mostHints {
 		s.hints[store.Hint{Provider: name, Who: strings.ToLower(who)}] = struct{}{}
+	}
+}
+
+// Lapse is told that a provider has ended the pushes of a grant's mailbox, or is about to: whichever process watches it asks for them anew, and looks. It returns at once.
+func (s *Service) Lapse(_ context.Context, name string, grant models.GrantID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.hints) < mostHints {
+		s.hints[store.Hint{Provider: name, Who: grant.String(), Lapsed: true}] = struct{}{}
 	}
 }
 

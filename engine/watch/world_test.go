@@ -90,6 +90,7 @@ type world struct {
 	*testing.T
 	ctx    context.Context
 	dsn    string
+	key    string // file of the key-encryption key
 	config engine.Config
 	engine *engine.Engine
 	tokens *tokens.Keeper
@@ -103,12 +104,12 @@ type world struct {
 func newWorld(t *testing.T, connectors ...provider.Connector) *world {
 	t.Helper()
 	w := &world{T: t, ctx: context.Background(), hooks: newReceiver(t), staff: models.Actor{Kind: models.ActorMember, ID: "m1", Label: "Olga Owner", Role: models.Owner, Permissions: models.Owner.Permissions()}}
-	kek, err := vault.CreateFileKEK(filepath.Join(t.TempDir(), "key"))
+	w.key = filepath.Join(t.TempDir(), "key")
+	kek, err := vault.CreateFileKEK(w.key)
 	w.must(err)
 	set := provider.NewSet(nil, connectors...)
 	w.dsn = storetest.Fresh(t)
-	w.config = engine.Config{DSN: w.dsn, Installation: engine.Installation{ID: "test", Region: "eu", Secret: storetest.Secret}, KEK: kek, BaseURL: &url.URL{Scheme: "https", Host: "postern.example"}, Company: "Acme",
-		Guard: guard(), Providers: set, PlainHTTP: true, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	w.config = configOf(w.dsn, kek, set)
 	w.engine, err = engine.New(w.ctx, w.config)
 	w.must(err)
 	t.Cleanup(func() { _ = w.engine.Close() })
@@ -124,6 +125,12 @@ func newWorld(t *testing.T, connectors ...provider.Connector) *world {
 	w.tokens = tokens.New(tokens.Config{Store: w.engine.Store, Safe: w.safe(), Providers: set, Now: time.Now})
 	w.tokens.Refused = w.engine.Grants.Expired
 	return w
+}
+
+// configOf is an engine's, of any process on the database.
+func configOf(dsn string, kek vault.KEK, set *provider.Set) engine.Config {
+	return engine.Config{DSN: dsn, Installation: engine.Installation{ID: "test", Region: "eu", Secret: storetest.Secret}, KEK: kek, BaseURL: &url.URL{Scheme: "https", Host: "postern.example"}, Company: "Acme",
+		Guard: guard(), Providers: set, PlainHTTP: true, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 }
 
 func guard() *dial.Guard {
@@ -144,15 +151,21 @@ func (w *world) must(err error) {
 // connect makes a valid grant of an account, with its password.
 func (w *world) connect(name string, a provider.Account) models.Grant {
 	w.Helper()
-	at := time.Now().UTC()
 	c, err := a.Credential(w.ctx)
 	w.must(err)
-	settings := models.Settings{}
+	return w.connectAs(name, a.Address, a, tokens.Credential{Password: c.Password})
+}
+
+// connectAs makes a valid grant that may do all.
+func (w *world) connectAs(name, subject string, a provider.Account, c tokens.Credential) models.Grant {
+	w.Helper()
+	at := time.Now().UTC()
+	settings, scopes := models.Settings{}, models.Strings(provider.ScopesFor(name, provider.Capabilities()))
 	for k, v := range a.Settings {
 		settings[k] = v
 	}
-	g := models.Grant{TenantID: w.tenant, ID: models.NewID[models.GrantID](at), ApplicationID: w.app, Provider: name, Subject: a.Address, Email: a.Address, Login: a.Login, Status: models.GrantPending, StatusReason: "consented",
-		StatusAt: at, Settings: settings, ScopesRequested: models.Strings{}, ScopesGranted: models.Strings{}, CreatedAt: at, UpdatedAt: at}
+	g := models.Grant{TenantID: w.tenant, ID: models.NewID[models.GrantID](at), ApplicationID: w.app, Provider: name, Subject: subject, Email: a.Address, Login: a.Login, Status: models.GrantPending, StatusReason: "consented",
+		StatusAt: at, Settings: settings, ScopesRequested: scopes, ScopesGranted: scopes, CreatedAt: at, UpdatedAt: at}
 	w.must(w.engine.Store.InTenant(w.ctx, w.tenant, func(tx *store.Tx) (err error) {
 		if g, err = tx.InsertGrant(g); err != nil {
 			return err
@@ -161,7 +174,7 @@ func (w *world) connect(name string, a provider.Account) models.Grant {
 		if err := tx.MarkGrantConnected(g, time.Now()); err != nil {
 			return err
 		}
-		if err := w.tokens.Save(w.ctx, tx, w.tenant, tokens.Grant(g.ID), tokens.Credential{Password: c.Password}); err != nil {
+		if err := w.tokens.Save(w.ctx, tx, w.tenant, tokens.Grant(g.ID), c); err != nil {
 			return err
 		}
 		g, err = tx.Grant(w.tenant, g.ID)
@@ -173,7 +186,13 @@ func (w *world) connect(name string, a provider.Account) models.Grant {
 // offer makes the application's connector, which a grant needs.
 func (w *world) offer(name string) {
 	w.Helper()
-	_, err := w.engine.Applications.CreateConnector(w.ctx, models.System("test"), w.app, applications.ConnectorDraft{Provider: name, ClientID: "id", ClientSecret: secret.New("secret")})
+	w.offerApp(name, provider.App{ClientID: "id", ClientSecret: secret.New("secret")})
+}
+
+// offerApp is offer with an app that the provider knows.
+func (w *world) offerApp(name string, app provider.App) {
+	w.Helper()
+	_, err := w.engine.Applications.CreateConnector(w.ctx, models.System("test"), w.app, applications.ConnectorDraft{Provider: name, ClientID: app.ClientID, ClientSecret: app.ClientSecret, Settings: app.Settings})
 	w.must(err)
 }
 

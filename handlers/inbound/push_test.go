@@ -121,6 +121,7 @@ type pushes struct {
 	woken  chan string
 	cut    chan string
 	fail   atomic.Bool
+	state  func(models.GrantID) string // the clientState of a grant's subscription
 }
 
 func newPushes(t *testing.T) *pushes {
@@ -131,7 +132,11 @@ func newPushes(t *testing.T) *pushes {
 	v := verifications.New(verifications.Config{Store: w.Store, Audit: audit.New(w.Store, time.Now), DigestKey: []byte("a key for digests in the tests..."), Now: time.Now, Logger: log,
 		Guard: dial.New(dial.Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}),
 		Push: verifications.PushConfig{GoogleAudience: pushAudience, GoogleAccount: pushAccount, GoogleKeysURL: p.google.server.URL, RISCAudiences: []string{riscClient}, MicrosoftState: secret.New(graphState),
+			StateKey: []byte("a key for states in the tests......"), Base: &url.URL{Scheme: "https", Host: "mail.example.com"},
 			Wake: func(_ context.Context, provider, mailbox string) { p.woken <- provider + " " + mailbox },
+			Lapse: func(_ context.Context, provider string, grant models.GrantID) {
+				p.woken <- "lapse " + provider + " " + grant.String()
+			},
 			Cut: func(_ context.Context, provider, subject, cause string, _ time.Time) error {
 				if p.fail.Load() {
 					return fmt.Errorf("the database is away")
@@ -139,6 +144,7 @@ func newPushes(t *testing.T) *pushes {
 				p.cut <- provider + " " + subject + " " + cause
 				return nil
 			}}})
+	p.state = func(g models.GrantID) string { return v.MicrosoftPush(g).State.Reveal() }
 	server := httptest.NewUnstartedServer(nil)
 	base, _ := url.Parse("http://" + server.Listener.Addr().String())
 	srv := web.New(web.Config{BaseURL: base, Now: time.Now, Logger: log})
@@ -354,6 +360,38 @@ func TestSecurityEvents(t *testing.T) {
 	}
 	if len(p.cut) != 0 {
 		t.Errorf("cut: %s", <-p.cut)
+	}
+}
+
+// A subscription of ours is proven by a state of its own: it speaks for its grant alone, whatever mailbox the notification names.
+func TestMicrosoftPushOfOurs(t *testing.T) {
+	p := newPushes(t)
+	a, b := models.NewID[models.GrantID](time.Now()), models.NewID[models.GrantID](time.Now())
+	send := func(state, more string) int {
+		return p.send("/push/microsoft?grant="+a.String(), "", `{"value":[{"clientState":"`+state+`","changeType":"created","resource":"Users/somebody/Messages/1"`+more+`}]}`)
+	}
+	if code := send(p.state(a), ""); code != http.StatusAccepted || <-p.woken != "microsoft "+a.String() {
+		t.Fatalf("a push of ours: %d", code)
+	}
+	for event, want := range map[string]string{"missed": "microsoft ", "reauthorizationRequired": "lapse microsoft ", "subscriptionRemoved": "lapse microsoft "} {
+		if code := send(p.state(a), `,"lifecycleEvent":"`+event+`"`); code != http.StatusAccepted {
+			t.Fatalf("%s: %d", event, code)
+		}
+		if got := <-p.woken; got != want+a.String() {
+			t.Errorf("%s: %s", event, got)
+		}
+	}
+	good := p.state(a)
+	for name, state := range map[string]string{"another grant's proof": b.String() + strings.TrimPrefix(good, a.String()), "no proof": a.String(), "an empty proof": a.String() + ".", "cut short": good[:len(good)-1], "in capitals": strings.ToUpper(good),
+		"no grant": "." + strings.TrimPrefix(good, a.String()+"."), "more": good + "A"} {
+		if code := send(state, ""); code < 400 || p.reason("microsoft") != "wrong_secret" {
+			t.Errorf("%s: %d %s", name, code, p.reason("microsoft"))
+		}
+	}
+	select {
+	case got := <-p.woken:
+		t.Errorf("a push without proof did something: %s", got)
+	default:
 	}
 }
 

@@ -119,6 +119,13 @@ func (t *Tx) EndWatch(tenant models.TenantID, grant models.GrantID) error {
 	return err
 }
 
+// Watched says whether a grant's mailbox is watched, or waits for it.
+func (t *Tx) Watched(tenant models.TenantID, grant models.GrantID) (bool, error) {
+	var found bool
+	err := t.db.Raw(`SELECT EXISTS (SELECT FROM watches WHERE tenant_id = ? AND grant_id = ?)`, tenant, grant).Scan(&found).Error
+	return found, wrap(err)
+}
+
 // KnownEvents says which of these events are there already.
 func (t *Tx) KnownEvents(ctx context.Context, tenant models.TenantID, ids []models.EventID) (map[models.EventID]bool, error) {
 	rows, err := t.sql.QueryContext(ctx, `SELECT id FROM events WHERE tenant_id = $1 AND id = ANY ($2::uuid[])`, tenant, texts(ids))
@@ -137,22 +144,27 @@ func (t *Tx) KnownEvents(ctx context.Context, tenant models.TenantID, ids []mode
 	return known, wrap(rows.Err())
 }
 
-// Hint names a mailbox as a provider's push does: by its address, or by the provider's own id of the person, in lower case.
-type Hint struct{ Provider, Who string }
+// Hint names a mailbox as a provider's push does, in lower case: by its address, by the provider's own id of the person, or by our id of the grant where we asked for the push.
+// Lapsed: the provider says that its pushes end.
+type Hint struct {
+	Provider, Who string
+	Lapsed        bool
+}
 
 // PokeWatches makes whoever watches these mailboxes look soon.
 func (t *Tx) PokeWatches(ctx context.Context, hints []Hint) error {
 	if len(hints) == 0 {
 		return nil
 	}
-	names, who := make([]string, len(hints)), make([]string, len(hints))
+	names, who, lapsed := make([]string, len(hints)), make([]string, len(hints)), make([]bool, len(hints))
 	for i, h := range hints {
-		names[i], who[i] = h.Provider, h.Who
+		names[i], who[i], lapsed[i] = h.Provider, h.Who, h.Lapsed
 	}
-	_, err := t.sql.ExecContext(ctx, `UPDATE watches SET pokes = pokes + 1 FROM (
-			SELECT DISTINCT w.tenant_id, w.grant_id FROM watches w JOIN grants g ON g.tenant_id = w.tenant_id AND g.id = w.grant_id
-			JOIN unnest($1::text[], $2::text[]) AS u (provider, who) ON u.provider = g.provider AND u.who IN (lower(g.email), lower(g.subject), lower(split_part(g.subject, '/', 2)))
-			WHERE g.status = 'valid') hinted
-		WHERE watches.tenant_id = hinted.tenant_id AND watches.grant_id = hinted.grant_id`, names, who)
+	_, err := t.sql.ExecContext(ctx, `UPDATE watches SET pokes = pokes + 1, lapses = lapses + hinted.lapsed FROM (
+			SELECT w.tenant_id, w.grant_id, max(u.lapsed::int) AS lapsed FROM watches w JOIN grants g ON g.tenant_id = w.tenant_id AND g.id = w.grant_id
+			JOIN unnest($1::text[], $2::text[], $3::boolean[]) AS u (provider, who, lapsed) ON u.provider = g.provider
+				AND u.who IN (g.id::text, lower(g.email), lower(g.subject), lower(split_part(g.subject, '/', 2)))
+			WHERE g.status = 'valid' GROUP BY w.tenant_id, w.grant_id) hinted
+		WHERE watches.tenant_id = hinted.tenant_id AND watches.grant_id = hinted.grant_id`, names, who, lapsed)
 	return wrap(err)
 }

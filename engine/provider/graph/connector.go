@@ -69,6 +69,8 @@ var (
 	_ provider.DraftWriter    = (*Connector)(nil)
 	_ provider.DraftSender    = (*Connector)(nil)
 	_ provider.FolderWriter   = (*Connector)(nil)
+	_ provider.Silencer       = (*Connector)(nil)
+	_ provider.Pushed         = (*watch)(nil)
 )
 
 var (

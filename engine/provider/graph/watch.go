@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern-mail/postern/engine/email"
@@ -16,11 +17,12 @@ import (
 )
 
 const (
-	pollEvery = 2 * time.Minute // where Microsoft sends no notifications
-	rounds    = 4               // looks in which each folder is asked at least once
-	freshen   = 24 * time.Hour  // links are renewed after it, though nothing changed: Microsoft forgets old ones
-	atFirst   = 500             // messages or folders of a page of which nothing is told
-	mostPages = 40              // of one look
+	pollEvery   = 2 * time.Minute  // where Microsoft sends no notifications
+	pushedEvery = 10 * time.Minute // where it does: the net below them
+	rounds      = 4                // looks in which each folder is asked at least once
+	freshen     = 24 * time.Hour   // links are renewed after it, though nothing changed: Microsoft forgets old ones
+	atFirst     = 500              // messages or folders of a page of which nothing is told
+	mostPages   = 40               // of one look
 )
 
 // position is where a watch goes on. The links are queries of Microsoft's, opaque as it says.
@@ -49,6 +51,8 @@ type watch struct {
 	account provider.Account
 	all     bool // ask every folder: a notification does not say which
 	looks   int
+	notices subscription
+	lapsed  atomic.Bool
 }
 
 // Watch implements provider.Watcher, by delta query (Graph, "Get incremental changes to messages in a folder").
@@ -61,7 +65,11 @@ func (*watch) Close() {}
 
 // Wait implements provider.Watch.
 func (w *watch) Wait(ctx context.Context, poked <-chan struct{}) error {
-	timer := time.NewTimer(pollEvery)
+	every := pollEvery
+	if w.notices.on {
+		every = pushedEvery
+	}
+	timer := time.NewTimer(every)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -76,6 +84,7 @@ func (w *watch) Wait(ctx context.Context, poked <-chan struct{}) error {
 // Look implements provider.Watch. A message keeps its id when it moves, so a move is an update.
 func (w *watch) Look(ctx context.Context, from []byte, wanted map[provider.ChangeKind]bool) (out provider.Looked, err error) {
 	err = w.c.with(ctx, w.account, func(k *call) error {
+		w.subscribe(k)
 		l := &looker{call: k, wanted: wanted, began: k.c.now(), told: map[string]bool{}, asked: map[string]bool{}}
 		if json.Unmarshal(from, &l.at) != nil || l.at.Folders == nil || l.at.Made == nil || l.at.Link == "" {
 			l.begin()

@@ -22,8 +22,11 @@ import (
 type MicrosoftServer struct {
 	// Now is the server's clock.
 	Now func() time.Time
+	// Reach turns a public https address into one on loopback, as a proxy in front of us would; nil: Microsoft reaches nobody.
+	Reach func(address string) string
 
-	http *httptest.Server
+	http    *httptest.Server
+	posting sync.WaitGroup
 
 	mu        sync.Mutex
 	client    string
@@ -34,6 +37,8 @@ type MicrosoftServer struct {
 	refresh   map[string]*microsoftToken
 	access    map[string]*microsoftToken
 	uploads   map[string]*microsoftUpload
+	subs      []*microsoftSubscription
+	muted     bool
 	syncs     map[string]*microsoftSync // by state token
 	throttled graphFault                // Graph
 	broken    graphFault                // Graph
@@ -89,7 +94,7 @@ func Microsoft(t testing.TB) *MicrosoftServer {
 			mux.ServeHTTP(w, r)
 		}
 	}))
-	t.Cleanup(s.http.Close)
+	t.Cleanup(func() { s.http.Close(); s.posting.Wait() })
 	return s
 }
 

@@ -91,6 +91,9 @@ func (k *graphCall) serve() error {
 		}
 		k.path = append(k.path, p)
 	}
+	if k.path[0] == "subscriptions" {
+		return k.subscriptionsCall(k.path[1:])
+	}
 	if k.path[0] != "me" {
 		return errGraphSegment
 	}
@@ -202,6 +205,9 @@ func (k *graphCall) messages(in *microsoftFolder, path []string) error {
 		}
 		m.folder = bin
 		m.moves++
+		if bin.wellKnown == "recoverableitemsdeletions" {
+			k.account.notify("deleted", m)
+		}
 		k.w.WriteHeader(204)
 		return nil
 	case "POST move":

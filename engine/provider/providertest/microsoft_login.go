@@ -11,6 +11,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/postern-mail/postern/engine/provider"
+	"github.com/postern-mail/postern/engine/secret"
 )
 
 type microsoftCode struct {
@@ -285,6 +288,17 @@ func (s *MicrosoftServer) renew(w http.ResponseWriter, f url.Values) {
 	default:
 		s.issue(w, t.account, t.scopes) // the old one lives on
 	}
+}
+
+// Tokens issues an access and a refresh token as if the person had just consented to scopes, by their short names.
+func (a *MicrosoftAccount) Tokens(scopes ...string) provider.Token {
+	s := a.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	access, refresh, ends := "EwB"+microsoftRandom(400), "0."+microsoftRandom(300), s.Now().Add(s.life)
+	s.access[access] = &microsoftToken{account: a, scopes: scopes, expires: ends}
+	s.refresh[refresh] = &microsoftToken{account: a, scopes: append(scopes, "offline_access"), expires: s.Now().Add(90 * 24 * time.Hour)}
+	return provider.Token{Access: secret.New(access), Refresh: secret.New(refresh), ExpiresAt: ends}
 }
 
 // issue answers with tokens. The lock is held.

@@ -112,13 +112,19 @@ func (a *MicrosoftAccount) Deliver(folder string, m Mail) {
 		x.flag = "flagged"
 	}
 	x.stood, x.modified = x.state(), x.created
+	a.notify("created", x)
 }
 
 // Erase takes a message away that is listed at a position, newest first.
 func (a *MicrosoftAccount) Erase(subject string) {
 	a.server.mu.Lock()
 	defer a.server.mu.Unlock()
-	a.messages = slices.DeleteFunc(a.messages, func(m *microsoftMessage) bool { return m.read.Subject == subject })
+	a.messages = slices.DeleteFunc(a.messages, func(m *microsoftMessage) bool {
+		if m.read.Subject == subject {
+			a.notify("deleted", m)
+		}
+		return m.read.Subject == subject
+	})
 }
 
 func (a *MicrosoftAccount) put(f *microsoftFolder, raw []byte, received time.Time) *microsoftMessage {
@@ -136,6 +142,13 @@ func (a *MicrosoftAccount) put(f *microsoftFolder, raw []byte, received time.Tim
 func (a *MicrosoftAccount) stamp() {
 	for _, m := range a.messages {
 		if now := m.state(); now != m.stood {
+			kind := "updated"
+			if m.stood == "" {
+				kind = "created"
+			}
+			if m.folder.wellKnown != "recoverableitemsdeletions" {
+				a.notify(kind, m)
+			}
 			m.stood, m.modified = now, a.server.Now().UTC()
 		}
 	}
