@@ -1492,6 +1492,7 @@ CREATE TABLE public.severances (
     confirmed_note text DEFAULT ''::text NOT NULL,
     credential_id uuid,
     offboarding_id uuid,
+    pushed boolean DEFAULT false NOT NULL,
     CONSTRAINT severances_act_check CHECK ((act = ANY (ARRAY['revoke'::text, 'delete'::text]))),
     CONSTRAINT severances_check CHECK (((outcome = ''::text) = (closed_at IS NULL))),
     CONSTRAINT severances_outcome_check CHECK ((outcome = ANY (ARRAY[''::text, 'severed-verified'::text, 'severed-at-provider'::text, 'deleted-here-only'::text, 'user-action-needed'::text]))),
@@ -1666,7 +1667,8 @@ CREATE TABLE public.watches (
     fence bigint DEFAULT 0 NOT NULL,
     version bigint DEFAULT 0 NOT NULL,
     pokes bigint DEFAULT 0 NOT NULL,
-    since timestamp with time zone NOT NULL
+    since timestamp with time zone NOT NULL,
+    lapses bigint DEFAULT 0 NOT NULL
 );
 
 ALTER TABLE ONLY public.watches FORCE ROW LEVEL SECURITY;
