@@ -270,8 +270,11 @@ func (l *lane) giveUpAll(ctx context.Context) (bool, error) {
 	const piece = 1000
 	n := 0
 	err := l.store.InApplication(ctx, l.due.Application, func(tx *store.Tx) (err error) {
-		n, err = tx.DropDeliveries(l.due.Webhook, l.now(), piece)
-		return err
+		at := l.now()
+		if n, err = tx.DropDeliveries(l.due.Webhook, at, piece); err != nil || n == 0 {
+			return err
+		}
+		return tx.AddDeliveryHours(l.due.Application, l.due.Webhook, at, map[string]int{dropped: n})
 	})
 	return n == piece, err
 }
@@ -314,6 +317,11 @@ func (l *lane) load(ctx context.Context, list []store.DueDelivery) ([]*parcel, e
 		return out, nil
 	}
 	return out, l.store.InApplication(ctx, l.due.Application, func(tx *store.Tx) error {
-		return tx.DropSpent(l.due.Application, spent, l.now())
+		at := l.now()
+		n, err := tx.DropSpent(l.due.Application, spent, at)
+		if err != nil {
+			return err
+		}
+		return tx.AddDeliveryHours(l.due.Application, l.due.Webhook, at, map[string]int{dropped: n})
 	})
 }

@@ -2,6 +2,7 @@ package webhooks
 
 import (
 	"context"
+	"time"
 
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/models/store"
@@ -80,6 +81,26 @@ func (s *Service) Secrets(ctx context.Context, actor models.Actor, id models.Web
 		return err
 	})
 	return rows, err
+}
+
+// OutcomeCount is how often an outcome was recorded on one day.
+type OutcomeCount struct {
+	Day     time.Time // its midnight, UTC
+	Outcome string    // delivered, failed, dropped; waiting: an attempt failed and is made again
+	Count   int
+}
+
+// Outcomes sums what came of a webhook's deliveries by day since a time. A delivery that is sent again counts again. It goes back as far as deliveries are listed.
+func (s *Service) Outcomes(ctx context.Context, actor models.Actor, id models.WebhookID, since time.Time) ([]OutcomeCount, error) {
+	var list []OutcomeCount
+	err := s.look(ctx, actor, id, func(tx *store.Tx, w models.Webhook) error {
+		rows, err := tx.DeliveryCounts(w.ApplicationID, w.ID, since)
+		for _, r := range rows {
+			list = append(list, OutcomeCount{r.Day.UTC(), r.Outcome, r.Count})
+		}
+		return err
+	})
+	return list, err
 }
 
 // Health says how sending to a webhook went lately. It is empty where nothing was sent yet.

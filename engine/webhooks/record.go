@@ -72,10 +72,15 @@ func (s *Service) settle(ctx context.Context, hook models.Webhook, batch []outco
 			return err
 		}
 		var counted []outcome
-		for _, o := range batch {
+		sums := map[string]int{}
+		for i, o := range batch {
 			if done[o.parcel.delivery.ID] {
 				counted = append(counted, o)
+				sums[list[i].Delivery.Status]++
 			}
+		}
+		if err := tx.AddDeliveryHours(hook.ApplicationID, hook.ID, at, sums); err != nil {
+			return err
 		}
 		if err := s.learn(tx, hook, counted, at); err != nil {
 			return err

@@ -116,6 +116,9 @@ func (s *Service) prune(ctx context.Context) error {
 		if err := pieces(func() (int, error) { return s.pruneDeliveries(ctx, w.ApplicationID, w.ID, rows) }); err != nil {
 			return fmt.Errorf("remove old deliveries of webhook %s: %w", w.ID, err)
 		}
+		if err := s.store.InApplication(ctx, w.ApplicationID, func(tx *store.Tx) error { return tx.PruneDeliveryHours(w.ApplicationID, w.ID, rows) }); err != nil {
+			return fmt.Errorf("remove old sums of webhook %s: %w", w.ID, err)
+		}
 	}
 	for _, id := range tenants {
 		if err := pieces(func() (n int, err error) {

@@ -108,24 +108,27 @@ func (p *Portal) webhookShow(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	recent, err := p.Webhooks.Deliveries(ctx, actor, w.ID, webhooks.DeliveryFilter{Limit: 200})
+	recent, err := p.Webhooks.Deliveries(ctx, actor, w.ID, webhooks.DeliveryFilter{Limit: 10})
+	if err != nil {
+		return err
+	}
+	days := lastDays(p.Now(), 14)
+	counts, err := p.Webhooks.Outcomes(ctx, actor, w.ID, days[0])
 	if err != nil {
 		return err
 	}
 	base := "/webhooks/" + w.ID.String()
 	view := pages.WebhookShowView{ID: w.ID.String(), Description: w.Description, Target: w.URL, State: webhookState(w.Status), StateText: p.healthSentence(w, health), Application: apps[w.ApplicationID],
 		Triggers: w.TriggerTypes, Compressed: w.Compressed, Standard: w.Standard, Emails: w.NotificationEmails, Created: w.CreatedAt, DeliveriesURL: base + "/deliveries",
-		Secrets: p.secretRows(secrets), Safety: p.safety(secrets), Health: p.deliveryChart(recent.Deliveries)}
+		Secrets: p.secretRows(secrets), Safety: p.safety(secrets), Health: deliveryChart(days, counts)}
 	if w.Standard {
 		if view.PublicKey, err = p.Webhooks.PublicKey(ctx, actor, w.ID); err != nil {
 			return err
 		}
 		view.KeyURL = p.Server.URL("/v3/webhooks/" + w.ID.String() + "/public-key")
 	}
-	for i, d := range recent.Deliveries {
-		if i < 10 {
-			view.Deliveries = append(view.Deliveries, deliveryRow(d))
-		}
+	for _, d := range recent.Deliveries {
+		view.Deliveries = append(view.Deliveries, deliveryRow(d))
 	}
 	if actor.May(models.WriteWebhooks) {
 		view.RotateURL, view.TestURL = base+"/rotate", base+"/test"
@@ -216,24 +219,23 @@ func (p *Portal) safety(list []models.WebhookSecret) pages.SafetyView {
 	}
 }
 
-// deliveryChart counts the given deliveries by day, the last fourteen days.
-func (p *Portal) deliveryChart(list []models.Delivery) ui.ChartView {
-	chart := ui.ChartView{ID: "deliveries", Title: "Deliveries of the last 14 days", Unit: "deliveries",
-		Series: []ui.SeriesView{{Label: "Delivered", State: "delivered"}, {Label: "Retrying", State: "retrying"}, {Label: "Gave up", State: "gave_up"}}}
-	days := lastDays(p.Now(), 14)
+// deliveryChart draws what came of deliveries, a bar for each of the days.
+func deliveryChart(days []time.Time, counts []webhooks.OutcomeCount) ui.ChartView {
+	chart := ui.ChartView{ID: "deliveries", Title: "What came of deliveries in the last 14 days", Unit: "deliveries",
+		Series: []ui.SeriesView{{Label: "Delivered", State: "delivered"}, {Label: "Failed, to be retried", State: "retrying"}, {Label: "Gave up", State: "gave_up"}}}
 	for _, day := range days {
 		bar := ui.BarView{Label: day.Format("2 Jan"), Values: []int{0, 0, 0}}
-		for _, d := range list {
-			if !sameDay(d.CreatedAt, day) {
+		for _, n := range counts {
+			if !n.Day.Equal(day) {
 				continue
 			}
-			switch deliveryState(d) {
+			switch n.Outcome {
 			case "delivered":
-				bar.Values[0]++
-			case "gave_up", "cancelled":
-				bar.Values[2]++
+				bar.Values[0] += n.Count
+			case "waiting":
+				bar.Values[1] += n.Count
 			default:
-				bar.Values[1]++
+				bar.Values[2] += n.Count
 			}
 		}
 		chart.Bars = append(chart.Bars, bar)

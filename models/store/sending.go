@@ -135,10 +135,11 @@ func (t *Tx) DropDeliveries(hook models.WebhookID, at time.Time, most int) (int,
 	return int(done.RowsAffected), wrap(done.Error)
 }
 
-// DropSpent gives these deliveries up: their events' content is gone.
-func (t *Tx) DropSpent(application models.ApplicationID, ids []models.DeliveryID, at time.Time) error {
-	return wrap(t.db.Exec(`UPDATE deliveries SET status = 'dropped', next_attempt_at = NULL, settled_at = ? WHERE application_id = ? AND id = ANY (?::uuid[]) AND status = 'waiting'`,
-		at, application, array(ids)).Error)
+// DropSpent gives these deliveries up, whose events' content is gone, and says how many still waited.
+func (t *Tx) DropSpent(application models.ApplicationID, ids []models.DeliveryID, at time.Time) (int, error) {
+	done := t.db.Exec(`UPDATE deliveries SET status = 'dropped', next_attempt_at = NULL, settled_at = ? WHERE application_id = ? AND id = ANY (?::uuid[]) AND status = 'waiting'`,
+		at, application, array(ids))
+	return int(done.RowsAffected), wrap(done.Error)
 }
 
 // TakeLane says whether holder has the lane of the webhook from now on, for the time given. The database's clock decides.
