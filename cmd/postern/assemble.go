@@ -129,7 +129,7 @@ func assemble(ctx context.Context, c *config, dsn string, kek vault.KEK, x extra
 	if err != nil {
 		return nil, err
 	}
-	guard := dial.New(dial.Config{Allow: append(c.EgressAllow, x.allow...), Roots: c.EgressRoots, Now: time.Now})
+	guard := dial.New(dial.Config{Allow: append(c.EgressAllow, x.allow...), Servers: ownServers(c, dsn), Roots: c.EgressRoots, Now: time.Now})
 	connectors := reach(guard, c.Providers)
 	if x.connectors != nil {
 		connectors = append(connectors, x.connectors(guard)...)

@@ -65,7 +65,8 @@ type Resolver interface {
 // Config is what the operator decides. The zero value allows the public internet and nothing else.
 type Config struct {
 	Allow    []netip.Prefix      // open although special, on any port. The operator's word alone, never a tenant's
-	Deny     []netip.Prefix      // closed although public: our own database, key service, neighbours
+	Deny     []netip.Prefix      // closed although public
+	Servers  []string            // host:port of what Postern itself depends on, its database and its key service: closed whatever Allow says
 	Roots    *x509.CertPool      // issuers trusted; nil = the system's
 	Now      func() time.Time    // nil = time.Now; stamps the ledger
 	Resolver Resolver            // nil = the system's
@@ -79,6 +80,7 @@ type Guard struct {
 	now         func() time.Time
 	resolver    Resolver
 	own         func() []netip.Addr
+	servers     *servers
 	ledger      ledger
 
 	mu         sync.Mutex
@@ -98,6 +100,7 @@ func New(c Config) *Guard {
 	if g.own == nil {
 		g.own = interfaceAddresses
 	}
+	g.servers = newServers(c.Servers, g.resolver, g.now)
 	return g
 }
 
@@ -107,6 +110,9 @@ func (g *Guard) Allowed(a netip.Addr) bool { return within(g.allow, a.Unmap().Wi
 // check is the decision. It is called for each address a moment before connect(2), and nowhere else is anything decided.
 func (g *Guard) check(p Purpose, a netip.AddrPort, plain bool) error {
 	addr := a.Addr()
+	if err := g.servers.check(p, a, g.here); err != nil {
+		return err
+	}
 	if addr.Zone() == "" && g.Allowed(addr) {
 		return nil
 	}
@@ -120,12 +126,23 @@ func (g *Guard) check(p Purpose, a netip.AddrPort, plain bool) error {
 	case within(g.deny, addr.Unmap()):
 		return errors.New(addr.String() + " is closed by the operator")
 	}
-	for _, own := range g.own() {
-		if own.Unmap() == addr.Unmap() {
-			return errors.New(addr.String() + " is this machine")
-		}
+	if g.here(addr) {
+		return errors.New(addr.String() + " is this machine")
 	}
 	return nil
+}
+
+// here says whether the address is one of this machine's.
+func (g *Guard) here(addr netip.Addr) bool {
+	if addr.Unmap().IsLoopback() {
+		return true
+	}
+	for _, own := range g.own() {
+		if own.Unmap() == addr.Unmap() {
+			return true
+		}
+	}
+	return false
 }
 
 func allowedPort(p Purpose, port uint16) bool {
