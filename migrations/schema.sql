@@ -818,6 +818,24 @@ ALTER TABLE ONLY public.deliveries FORCE ROW LEVEL SECURITY;
 
 
 --
+-- Name: delivery_hours; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.delivery_hours (
+    application_id uuid NOT NULL,
+    webhook_id uuid NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    outcome text NOT NULL,
+    count bigint NOT NULL,
+    CONSTRAINT delivery_hours_count_check CHECK ((count > 0)),
+    CONSTRAINT delivery_hours_outcome_check CHECK ((outcome = ANY (ARRAY['delivered'::text, 'waiting'::text, 'failed'::text, 'dropped'::text])))
+)
+WITH (fillfactor='50');
+
+ALTER TABLE ONLY public.delivery_hours FORCE ROW LEVEL SECURITY;
+
+
+--
 -- Name: egress_hosts; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -2017,6 +2035,14 @@ ALTER TABLE ONLY public.deliveries
 
 
 --
+-- Name: delivery_hours delivery_hours_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.delivery_hours
+    ADD CONSTRAINT delivery_hours_pkey PRIMARY KEY (webhook_id, hour, outcome);
+
+
+--
 -- Name: egress_hosts egress_hosts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2660,7 +2686,7 @@ CREATE INDEX deliveries_given_up ON public.deliveries USING btree (webhook_id, s
 -- Name: deliveries_of_webhook; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX deliveries_of_webhook ON public.deliveries USING btree (webhook_id, created_at DESC, id DESC);
+CREATE INDEX deliveries_of_webhook ON public.deliveries USING btree (webhook_id, created_at, id);
 
 
 --
@@ -3619,6 +3645,14 @@ ALTER TABLE ONLY public.credentials
 
 
 --
+-- Name: delivery_hours delivery_hours_application_id_webhook_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.delivery_hours
+    ADD CONSTRAINT delivery_hours_application_id_webhook_id_fkey FOREIGN KEY (application_id, webhook_id) REFERENCES public.webhooks(application_id, id) ON DELETE CASCADE;
+
+
+--
 -- Name: events events_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -3968,6 +4002,13 @@ CREATE POLICY application ON public.deliveries TO postern_app USING ((applicatio
 
 
 --
+-- Name: delivery_hours application; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY application ON public.delivery_hours TO postern_app USING ((application_id = ( SELECT sec.application() AS application))) WITH CHECK ((application_id = ( SELECT sec.application() AS application)));
+
+
+--
 -- Name: replays application; Type: POLICY; Schema: public; Owner: -
 --
 
@@ -4072,6 +4113,12 @@ ALTER TABLE public.data_keys ENABLE ROW LEVEL SECURITY;
 --
 
 ALTER TABLE public.deliveries ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: delivery_hours; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.delivery_hours ENABLE ROW LEVEL SECURITY;
 
 --
 -- Name: access_ledger eraser; Type: POLICY; Schema: public; Owner: -
@@ -4303,6 +4350,13 @@ CREATE POLICY platform ON public.credentials TO postern_platform USING (true) WI
 --
 
 CREATE POLICY platform ON public.deliveries TO postern_platform USING (true) WITH CHECK (true);
+
+
+--
+-- Name: delivery_hours platform; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY platform ON public.delivery_hours TO postern_platform USING (true) WITH CHECK (true);
 
 
 --
@@ -5239,6 +5293,14 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.data_keys TO postern_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deliveries TO postern_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.deliveries TO postern_platform;
+
+
+--
+-- Name: TABLE delivery_hours; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.delivery_hours TO postern_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.delivery_hours TO postern_platform;
 
 
 --
