@@ -218,6 +218,21 @@ func TestSearchOfAllNumbers(t *testing.T) {
 	}
 }
 
+// A server that has no room says so before it reads a message. Each caller hears it, also those who come after more refusals than there are connections.
+func TestAFullMailboxStaysUsable(t *testing.T) {
+	e := serve(t, polite("APPEND", func(c net.Conn, tag string) { fmt.Fprintf(c, "%s NO [OVERQUOTA] no room\r\n", tag) }))
+	c := small(guard())
+	for i := range 10 {
+		_, err := c.CreateDraft(context.Background(), evilAccount(e), email.Draft{Subject: "No room", Plain: "x"})
+		if f, ok := fault.As(err); !ok || f.Code != "mailbox_full" {
+			t.Fatalf("draft %d: %v", i, err)
+		}
+	}
+	if _, err := c.ListMessages(context.Background(), evilAccount(e), email.Query{Limit: 1}); fault.KindOf(err) == fault.Unavailable {
+		t.Fatal(err)
+	}
+}
+
 // A51
 func TestStartTLSIsNotStripped(t *testing.T) {
 	for name, x := range map[string]struct {

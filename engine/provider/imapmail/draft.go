@@ -198,18 +198,11 @@ func (s *session) append(ctx context.Context, msg *rfc5322.Outgoing, starred boo
 		flags = append(flags, imap.FlagFlagged)
 	}
 	s.allow(ctx, selectBytes)
-	cmd := s.client.Append(folder, size, &imap.AppendOptions{Flags: flags})
-	if _, err := msg.WriteTo(cmd); err != nil {
-		return email.Message{}, err
-	}
-	if err := cmd.Close(); err != nil {
-		return email.Message{}, err
-	}
-	data, err := cmd.Wait()
+	data, err := s.put(folder, size, msg, flags)
 	if err != nil {
 		return email.Message{}, err
 	}
-	if data != nil && data.UID != 0 && data.UIDValidity != 0 {
+	if data.UID != 0 && data.UIDValidity != 0 {
 		out.ID = messageID(folder, data.UIDValidity, data.UID)
 	}
 	out.ID = draftID(out)

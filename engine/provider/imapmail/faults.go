@@ -59,6 +59,11 @@ func token(words ...string) string {
 
 // answer turns what a command ended with into a fault. fatal says that the connection must not be used again.
 func (s *session) answer(err error) (out error, fatal bool) {
+	out, fatal = s.judge(err)
+	return out, fatal || s.spent
+}
+
+func (s *session) judge(err error) (out error, fatal bool) {
 	if err == nil {
 		return nil, false
 	}

@@ -198,14 +198,7 @@ func (m *Mail) keep(ctx context.Context, a provider.Account, msg *rfc5322.Outgoi
 			return err
 		}
 		s.allow(ctx, selectBytes)
-		cmd := s.client.Append(sent, out.Size, &imap.AppendOptions{Flags: []imap.Flag{imap.FlagSeen}})
-		if _, err := msg.WriteTo(cmd); err != nil {
-			return err
-		}
-		if err := cmd.Close(); err != nil {
-			return err
-		}
-		data, err := cmd.Wait()
+		data, err := s.put(sent, out.Size, msg, []imap.Flag{imap.FlagSeen})
 		if err == nil && data.UID != 0 && data.UIDValidity != 0 {
 			out.ID = messageID(sent, data.UIDValidity, data.UID)
 		}

@@ -25,6 +25,7 @@ type session struct {
 	wire     *wire
 	folder   string // selected; empty = none
 	write    bool   // selected for writing
+	spent    bool   // of no use any more, whatever the server says next
 	validity uint32
 	account  *account
 	tree     int64                      // the account's tree when folder and places were learned
@@ -39,7 +40,6 @@ func (s *session) end() { s.wire.kill() }
 
 // allow gives the next command its bytes, and the time that the caller has left.
 func (s *session) allow(ctx context.Context, bytes int64) {
-
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		deadline = time.Now().Add(s.mail.commandTimeout)
@@ -86,6 +86,22 @@ func (s *session) use(folder string, write bool) error {
 	}
 	s.folder, s.write, s.validity = folder, write, data.UIDValidity
 	return nil
+}
+
+// put appends a message to a folder. A server may refuse it before it has read it (no room, no such folder). The command is closed all the same, because the client
+// library keeps its writer locked until then and whoever is given the connection next would wait for ever; and closing it there ends the connection.
+func (s *session) put(folder string, size int64, msg io.WriterTo, flags []imap.Flag) (imap.AppendData, error) {
+	cmd := s.client.Append(folder, size, &imap.AppendOptions{Flags: flags})
+	_, err := msg.WriteTo(cmd)
+	if closed := cmd.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		s.spent = true
+		return imap.AppendData{}, err
+	}
+	data, err := cmd.Wait()
+	return *data, err
 }
 
 // selectFault: a server need not say why it cannot select; a plain NO to SELECT is an absent folder (RFC 3501 section 6.3.1).

@@ -87,16 +87,10 @@ func (s *session) mark(set imap.UIDSet, c email.Change) error {
 	}
 	put(c.Unread, imap.FlagSeen, true)
 	put(c.Starred, imap.FlagFlagged, false)
-	for _, x := range []imap.StoreFlags{{Op: imap.StoreFlagsAdd, Flags: add}, {Op: imap.StoreFlagsDel, Flags: del}} {
-		if len(x.Flags) == 0 {
-			continue
-		}
-		x.Silent = true
-		if err := s.client.Store(set, &x, nil).Close(); err != nil {
-			return err
-		}
+	if err := s.flag(set, imap.StoreFlagsAdd, add...); err != nil {
+		return err
 	}
-	return nil
+	return s.flag(set, imap.StoreFlagsDel, del...)
 }
 
 // move answers where the message is now; 0 when the server does not say, or when there were several. Without MOVE it copies, and only when that has worked
@@ -133,16 +127,39 @@ func moveFault(err error) error {
 	return err
 }
 
-// erase removes messages for good. Without UIDPLUS it only marks them: a plain EXPUNGE would also remove what other programs have
-// marked and not yet decided on.
+// erase removes messages for good. Without UIDPLUS an EXPUNGE takes everything that is marked: what other programs have marked and not yet decided on is unmarked
+// for that moment. Should the connection end within it, those messages have lost their mark, and nothing else.
 func (s *session) erase(set imap.UIDSet) error {
-	if err := s.client.Store(set, &imap.StoreFlags{Op: imap.StoreFlagsAdd, Silent: true, Flags: []imap.Flag{imap.FlagDeleted}}, nil).Close(); err != nil {
+	if s.has(imap.CapUIDPlus) || s.has(imap.CapIMAP4rev2) {
+		if err := s.flag(set, imap.StoreFlagsAdd, imap.FlagDeleted); err != nil {
+			return err
+		}
+		return s.client.UIDExpunge(set).Close()
+	}
+	others, err := s.uids(&imap.SearchCriteria{Flag: []imap.Flag{imap.FlagDeleted}, Not: []imap.SearchCriteria{{UID: []imap.UIDSet{set}}}})
+	if err != nil {
 		return err
 	}
-	if !s.has(imap.CapUIDPlus) {
+	if len(others) > 0 {
+		if err := s.flag(others, imap.StoreFlagsDel, imap.FlagDeleted); err != nil {
+			return err
+		}
+	}
+	if err = s.flag(set, imap.StoreFlagsAdd, imap.FlagDeleted); err == nil {
+		err = s.client.Expunge().Close()
+	}
+	if len(others) > 0 {
+		err = errors.Join(err, s.flag(others, imap.StoreFlagsAdd, imap.FlagDeleted))
+	}
+	return err
+}
+
+// flag adds or takes flags, without being told what they are then.
+func (s *session) flag(set imap.UIDSet, op imap.StoreFlagsOp, flags ...imap.Flag) error {
+	if len(flags) == 0 {
 		return nil
 	}
-	return s.client.UIDExpunge(set).Close()
+	return s.client.Store(set, &imap.StoreFlags{Op: op, Silent: true, Flags: flags}, nil).Close()
 }
 
 // DeleteMessage moves to the trash, which is made where there is none; with forever it erases.

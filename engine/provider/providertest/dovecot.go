@@ -46,8 +46,8 @@ type DovecotServer struct {
 const dovecotUsers = 60
 
 // Dovecot starts a private Dovecot on loopback for the length of the test: plain, STARTTLS and TLS, SPECIAL-USE folders, a passwd-file.
-// Without Dovecot on the machine the test is skipped, or fails where CI=true.
-func Dovecot(t testing.TB) *DovecotServer {
+// Without Dovecot on the machine the test is skipped, or fails where CI=true. lines are added to its configuration.
+func Dovecot(t testing.TB, lines ...string) *DovecotServer {
 	t.Helper()
 	program, err := exec.LookPath("dovecot")
 	if err != nil {
@@ -80,7 +80,7 @@ func Dovecot(t testing.TB) *DovecotServer {
 	d.Roots.AppendCertsFromPEM(cert)
 	d.IMAPPort, d.IMAPSPort = freePort(t), freePort(t)
 	config := filepath.Join(dir, "dovecot.conf")
-	write(t, config, []byte(d.config(t)), 0o644)
+	write(t, config, []byte(d.config(t)+strings.Join(lines, "\n")+"\n"), 0o644)
 
 	cmd := exec.Command(program, "-F", "-c", config)
 	// A file, not a buffer: Wait would otherwise wait for every child that holds the pipe.
@@ -331,22 +331,19 @@ func Append(t testing.TB, c *imapclient.Client, folder string, m Mail) {
 	if m.Starred {
 		options.Flags = append(options.Flags, imap.FlagFlagged)
 	}
-	for attempt := 0; ; attempt++ {
-		cmd := c.Append(folder, int64(len(m.Raw)), options)
-		_, err := cmd.Write([]byte(m.Raw))
-		if err == nil {
-			err = cmd.Close()
-		}
-		if err == nil {
-			_, err = cmd.Wait()
-		}
-		if err == nil {
-			return
-		}
-		if attempt > 0 {
-			t.Fatalf("append to %s: %v", folder, err)
-		}
-		_ = c.Create(folder, nil).Wait()
+	if folder != "INBOX" {
+		_ = c.Create(folder, nil).Wait() // it may be there
+	}
+	cmd := c.Append(folder, int64(len(m.Raw)), options)
+	_, err := cmd.Write([]byte(m.Raw))
+	if closed := cmd.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		_, err = cmd.Wait()
+	}
+	if err != nil {
+		t.Fatalf("append to %s: %v", folder, err)
 	}
 }
 
