@@ -18,13 +18,12 @@ import (
 
 // Head is the first line of a bundle: what it holds, and the signed checkpoint that its proofs lead to. Its length does not depend on the log's.
 type Head struct {
-	Format      string   `json:"format"` // "postern audit bundle 2"
-	Origin      string   `json:"origin"`
-	Key         string   `json:"key"`              // of the signer. A reader who has it from elsewhere compares
-	Tenant      string   `json:"tenant,omitempty"` // of the entries; empty: the whole log
-	Size        int64    `json:"size"`
-	Checkpoint  string   `json:"checkpoint"`
-	Checkpoints []string `json:"checkpoints,omitempty"` // earlier ones, in bundles of format 1
+	Format     string `json:"format"` // "postern audit bundle 2"
+	Origin     string `json:"origin"`
+	Key        string `json:"key"`              // of the signer. A reader who has it from elsewhere compares
+	Tenant     string `json:"tenant,omitempty"` // of the entries; empty: the whole log
+	Size       int64  `json:"size"`
+	Checkpoint string `json:"checkpoint"`
 }
 
 // Record is every further line of a bundle but the checkpoints: an entry's leaf, what its commitments stand for, and in a tenant's bundle the proof that the leaf is in the log.
@@ -41,18 +40,7 @@ type mark struct {
 	Checkpoint string `json:"checkpoint"`
 }
 
-// record1 is a line of a bundle of format 1, which kept the leaf as a text and all checkpoints in the head.
-type record1 struct {
-	Index int64       `json:"index"`
-	Leaf  string      `json:"leaf"`
-	Open  *Opened     `json:"open,omitempty"`
-	Proof []tlog.Hash `json:"proof,omitempty"`
-}
-
-const (
-	bundleFormat  = "postern audit bundle 2"
-	bundleFormat1 = "postern audit bundle 1"
-)
+const bundleFormat = "postern audit bundle 2"
 
 // ErrEmpty says that nothing was sequenced yet.
 var ErrEmpty = errors.New("the audit log has no checkpoint yet; try again in a second")

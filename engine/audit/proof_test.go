@@ -285,7 +285,7 @@ func TestOneSequencerAmongMany(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
-	f.Add([]byte(`{"format":"postern audit bundle 1","origin":"o","key":"k","size":1,"checkpoint":""}`+"\n{}\n"), "o+00000000+AQ==")
+	f.Add([]byte(`{"format":"postern audit bundle 2","origin":"o","key":"k","size":1,"checkpoint":""}`+"\n{}\n"), "o+00000000+AQ==")
 	f.Fuzz(func(t *testing.T, bundle []byte, key string) {
 		if v, err := audit.Verify(bytes.NewReader(bundle), key, ""); err == nil && v.Size > 0 {
 			t.Errorf("a bundle that nobody signed verifies: %+v", v)

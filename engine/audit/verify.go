@@ -40,8 +40,8 @@ func (b *Broken) Error() string {
 	return fmt.Sprintf("entry %d: %s", b.Index, b.Reason)
 }
 
-// longestHead bounds the first line: that of a bundle of format 1 holds every checkpoint of the log.
-const longestHead = 256 << 20
+// longestHead bounds the first line, whose length depends on nothing.
+const longestHead = 64 << 10
 
 // Verify checks a bundle with nothing but key, the signer's public key from a source that the reader trusts (empty: the one that the bundle names), and, when given, checkpoints kept from earlier, such as a witness's file: the log must contain each. It
 // needs no network and no database, works on all processors, and takes memory that does not grow with the bundle.
@@ -52,7 +52,7 @@ func Verify(r io.Reader, key, earlier string) (Verdict, error) {
 	lines := bufio.NewReaderSize(r, 64<<10)
 	var head Head
 	first, err := readHead(lines)
-	if err != nil || strict(first, &head) != nil || head.Format != bundleFormat && head.Format != bundleFormat1 || head.Format == bundleFormat && len(head.Checkpoints) > 0 {
+	if err != nil || strict(first, &head) != nil || head.Format != bundleFormat {
 		return Verdict{}, &Broken{-1, "this is not an audit bundle, or its first line is damaged"}
 	}
 	if key == "" {
@@ -70,11 +70,11 @@ func Verify(r io.Reader, key, earlier string) (Verdict, error) {
 		return Verdict{}, &Broken{-1, "the checkpoint's signature does not hold"}
 	}
 	v := Verdict{Origin: head.Origin, Key: key, Tenant: head.Tenant, Size: size, Root: root}
-	marks, err := openAll(head.Checkpoints, earlier, verifier)
+	marks, err := openAll(earlier, verifier)
 	if err != nil {
 		return v, err
 	}
-	check := &checker{verdict: &v, verifier: verifier, first: head.Format == bundleFormat1, tenant: []byte(head.Tenant), marks: marks}
+	check := &checker{verdict: &v, verifier: verifier, tenant: []byte(head.Tenant), marks: marks}
 	return v, check.run(lines)
 }
 
@@ -94,10 +94,9 @@ func readHead(r *bufio.Reader) ([]byte, error) {
 }
 
 // openAll checks the earlier checkpoints' signatures: size to root.
-func openAll(notes []string, earlier string, verifier note.Verifier) (map[int64]tlog.Hash, error) {
+func openAll(earlier string, verifier note.Verifier) (map[int64]tlog.Hash, error) {
 	marks := map[int64]tlog.Hash{}
-	notes = append(notes, SplitNotes(earlier)...)
-	for _, text := range notes {
+	for _, text := range SplitNotes(earlier) {
 		size, root, err := openNote(text, verifier)
 		if err != nil {
 			return nil, &Broken{-1, "an earlier checkpoint's signature does not hold"}

@@ -36,24 +36,16 @@ func (w *worker) block(b *block) {
 }
 
 func (w *worker) line(line []byte) finding {
-	if !w.c.first {
-		if f, ok := w.quick(line); ok {
-			return f
-		}
+	if f, ok := w.quick(line); ok {
+		return f
 	}
 	return w.slow(line)
 }
 
-// slow reads a line of either format as JSON.
+// slow reads a line as JSON.
 func (w *worker) slow(line []byte) finding {
 	var r Record
-	if w.c.first {
-		var old record1
-		if strict(line, &old) != nil {
-			return finding{kind: foundDamage}
-		}
-		r = Record{Index: old.Index, Leaf: []byte(old.Leaf), Open: old.Open, Proof: old.Proof}
-	} else if strict(line, &r) != nil {
+	if strict(line, &r) != nil {
 		var m mark
 		if len(w.c.tenant) > 0 || strict(line, &m) != nil {
 			return finding{kind: foundDamage}
@@ -85,7 +77,7 @@ func (w *worker) proven(f finding, proof []tlog.Hash, own bool) string {
 	}
 }
 
-// quick reads a line of format 2 with a leaf of version 2. It takes exactly the spelling of encoding/json, in the order of the fields, and only texts that need no escape; ok is false for all else.
+// quick reads a line with a leaf of version 2. It takes exactly the spelling of encoding/json, in the order of the fields, and only texts that need no escape; ok is false for all else.
 func (w *worker) quick(line []byte) (f finding, ok bool) {
 	p := reader{text: line}
 	p.word(`{"index":`)

@@ -25,7 +25,6 @@ const (
 type checker struct {
 	verdict  *Verdict
 	verifier note.Verifier
-	first    bool   // the bundle is of format 1
 	tenant   []byte // empty: the whole log
 	marks    map[int64]tlog.Hash
 	grown    frontier
@@ -195,7 +194,7 @@ func (c *checker) end() error {
 	if int64(v.Entries) != v.Size {
 		return &Broken{int64(v.Entries), fmt.Sprintf("the bundle ends here, and the checkpoint counts %d entries", v.Size)}
 	}
-	if !c.first && c.marked != v.Size {
+	if c.marked != v.Size {
 		return &Broken{-1, "the bundle ends before its last checkpoint"}
 	}
 	if v.Size > 0 && c.grown.root() != v.Root {
