@@ -48,7 +48,7 @@ func securitySamples() []sample {
 			Stats:  []ui.StatView{{Label: "On the key in use", Value: "99.9 %", Detail: "24,801 of 24,804 sealed values"}, {Label: "Data keys", Value: "215"}, {Label: "Wrapped under an older key", Value: "0"}},
 			Sections: []pages.ReportSectionView{
 				{ID: "how", Title: "How it is encrypted", Facts: []ui.FactView{{Label: "At rest", Text: "AES-256-GCM, a key of each organisation, itself wrapped by the key-encryption key"}, {Label: "Key-encryption key", Text: "9f2c11d0e4a7b635", Mono: true}}},
-				{ID: "ages", Title: "Ages of the data keys in use", Charts: []ui.ChartView{ages}},
+				{ID: "ages", Title: "Ages of the keys and secrets in use", Lede: "What is older than a year asks to be replaced.", Charts: []ui.ChartView{ages}},
 				{ID: "rotation", Title: "Rotation", Lede: "Every organisation gets a new data key.", Progress: &pages.ProgressView{Done: 120, Of: 215, Text: "120 of 215 keys, 12,400 values sealed anew, begun by Sofia Lindqvist", Since: ago(2 * time.Minute)},
 					Code: "postern keys status\npostern keys rotate\npostern keys verify", Acts: []pages.ReportActView{{Label: "Go on with the rotation", URL: "/security/encryption/rotate", Icon: "rotate", Kind: "primary", Post: true}}},
 			}})},

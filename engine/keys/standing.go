@@ -26,6 +26,7 @@ type Standing struct {
 	CountedAt     time.Time // the oldest count among them; zero: nothing was counted yet
 	Missing       int       // tenants that were not counted yet
 	Last          *models.KeyRotation
+	Secrets       []store.SecretAge // of keys and secrets that are no data keys; staff only
 }
 
 // Settled says that nothing is left under an older key.
@@ -82,11 +83,15 @@ func (s *Service) Standing(ctx context.Context, actor models.Actor) (Standing, e
 	if !actor.Platform() {
 		return out, nil
 	}
-	err = s.Store.OnPlatform(ctx, "show the last rotation", func(tx *store.Tx) error {
+	err = s.Store.OnPlatform(ctx, "show the last rotation and the ages of secrets", func(tx *store.Tx) error {
 		rows, err := tx.KeyRotations(1)
 		if err == nil && len(rows) > 0 {
 			out.Last = &rows[0]
 		}
+		if err != nil {
+			return err
+		}
+		out.Secrets, err = tx.SecretAges(s.Now().UTC())
 		return err
 	})
 	return out, err

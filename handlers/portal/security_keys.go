@@ -62,8 +62,8 @@ func (p *Portal) encryption(c echo.Context) error {
 		facts = append(facts, ui.FactView{Label: "The oldest data key in use", Text: ui.Relative(s.Oldest, p.Now()) + " (" + ui.UTC(s.Oldest) + ")"})
 	}
 	view.Sections = append(view.Sections, pages.ReportSectionView{ID: "how", Title: "How it is encrypted", Facts: facts})
-	if s.Keys > 0 {
-		view.Sections = append(view.Sections, pages.ReportSectionView{ID: "ages", Title: "Ages of the data keys in use", Charts: []ui.ChartView{keyAges(s)}})
+	if s.Keys > 0 || len(s.Secrets) > 0 {
+		view.Sections = append(view.Sections, pages.ReportSectionView{ID: "ages", Title: "Ages of the keys and secrets in use", Lede: "What is older than a year asks to be replaced.", Charts: []ui.ChartView{keyAges(s)}})
 	}
 	if actor.Platform() {
 		view.Sections = append(view.Sections, p.rotation(actor, s))
@@ -102,10 +102,20 @@ func share(part, whole int64) string {
 	}
 }
 
+// secretKinds are the kinds of store.SecretAge, by name and by the state whose colour they have in a chart.
+var secretKinds = map[string]ui.SeriesView{"api_keys": {Label: "API keys", State: "severing"}, "webhook_secrets": {Label: "webhook secrets", State: "revoked"},
+	"client_secrets": {Label: "client secrets", State: "idle"}, "service_accounts": {Label: "service accounts", State: "paused"}}
+
 func keyAges(s keys.Standing) ui.ChartView {
-	c := ui.ChartView{ID: "key-ages", Title: "Data keys by age", Unit: "keys", Series: []ui.SeriesView{{Label: "keys", State: "valid"}}}
+	c := ui.ChartView{ID: "key-ages", Title: "Keys and secrets by age", Unit: "in use", Over: "Age", Series: []ui.SeriesView{{Label: "data keys", State: "valid"}}}
 	for i, label := range []string{"up to 30 days", "up to 90 days", "up to a year", "older"} {
 		c.Bars = append(c.Bars, ui.BarView{Label: label, Values: []int{s.Ages[i]}})
+	}
+	for _, a := range s.Secrets {
+		c.Series = append(c.Series, secretKinds[a.Kind])
+		for i, n := range []int{a.Month, a.Quarter, a.Year, a.Longer} {
+			c.Bars[i].Values = append(c.Bars[i].Values, n)
+		}
 	}
 	return c
 }

@@ -110,3 +110,23 @@ func (t *Tx) AddToKeyRotation(id models.RotationID, done int, wrapped, resealed 
 func (t *Tx) FinishKeyRotation(id models.RotationID, at time.Time) error {
 	return changed(t.db.Exec(`UPDATE key_rotations SET finished_at = ?, tenants = done WHERE id = ? AND finished_at IS NULL`, at, id))
 }
+
+// SecretAge is how many secrets of one kind are in force, by how long they have been: up to 30, 90, 365 days, and longer.
+type SecretAge struct {
+	Kind                         string // api_keys, webhook_secrets, client_secrets, service_accounts
+	Month, Quarter, Year, Longer int
+}
+
+// SecretAges counts what is not under a data key's own age: keys and secrets that people handed out or brought. Kinds of which there is none are left out.
+func (t *Tx) SecretAges(now time.Time) ([]SecretAge, error) {
+	rows := []SecretAge{}
+	month, quarter, year := now.AddDate(0, 0, -30), now.AddDate(0, 0, -90), now.AddDate(0, 0, -365)
+	err := t.db.Raw(`SELECT kind, count(*) FILTER (WHERE since >= ?) AS month, count(*) FILTER (WHERE since >= ? AND since < ?) AS quarter, count(*) FILTER (WHERE since >= ? AND since < ?) AS year,
+		count(*) FILTER (WHERE since < ?) AS longer FROM (
+			SELECT 'api_keys' AS kind, created_at AS since FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
+			UNION ALL SELECT 'webhook_secrets', valid_from FROM webhook_secrets WHERE valid_until IS NULL OR valid_until > ?
+			UNION ALL SELECT 'client_secrets', secret_at FROM connectors WHERE secret_at IS NOT NULL
+			UNION ALL SELECT 'service_accounts', created_at FROM service_accounts WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)) s GROUP BY kind ORDER BY kind`,
+		month, quarter, month, year, quarter, year, now, now, now).Scan(&rows).Error
+	return rows, wrap(err)
+}

@@ -10,6 +10,7 @@ type ChartView struct {
 	ID     string // unique on the page
 	Title  string
 	Unit   string // what is counted: "requests", "mailboxes"
+	Over   string // what the bars stand side by side for; empty: "When"
 	Series []SeriesView
 	Bars   []BarView
 }
@@ -43,6 +44,13 @@ func (c ChartView) total(series int) int {
 		}
 	}
 	return sum
+}
+
+func (c ChartView) over() string {
+	if c.Over == "" {
+		return "When"
+	}
+	return c.Over
 }
 
 func (c ChartView) empty() bool {
