@@ -13,23 +13,39 @@ import (
 // errOffboarding is a grant whose whole tenant is being offboarded: it ends with it, by that plan.
 var errOffboarding = fault.New(fault.Conflict, "tenant_closed", "This organisation is being offboarded. This mailbox is shut already, and ends with it.")
 
-// CutFor deletes a grant for an offboarding whose door is closed. A grant that is gone is no error: somebody was here before.
-func (s *Service) CutFor(ctx context.Context, actor models.Actor, o models.Offboarding, id models.GrantID) error {
-	var g models.Grant
+// CutFor deletes some grants for an offboarding whose door is closed, in one transaction: what each needs of its own is its severance, receipt, entries and event, and the rest is one statement
+// for all. Those that are gone are no error: somebody was here before.
+func (s *Service) CutFor(ctx context.Context, actor models.Actor, o models.Offboarding, ids []models.GrantID) error {
+	var held []models.Grant
 	err := s.store.InTenant(ctx, o.TenantID, func(tx *store.Tx) (err error) {
-		if g, err = tx.GrantForUpdate(o.TenantID, id); err != nil {
+		if held, err = tx.GrantsForUpdate(o.TenantID, ids); err != nil || len(held) == 0 {
 			return err
 		}
-		_, err = s.cutLocked(ctx, tx, actor, g, actDelete, Ending{Reason: o.Reason, offboarding: &o.ID})
-		return err
-	})
-	if absent(err) {
+		left := make([]models.GrantID, len(held))
+		for i, g := range held {
+			left[i] = g.ID
+		}
+		if err := s.endHeld(tx, o.TenantID, left, actDelete, s.now()); err != nil {
+			return err
+		}
+		e := Ending{Reason: o.Reason, offboarding: &o.ID}
+		for _, g := range held {
+			v, err := s.sever(ctx, tx, actor, g, actDelete, e)
+			if err != nil {
+				return fmt.Errorf("sever grant %s: %w", g.ID, err)
+			}
+			if err := s.end(ctx, tx, actor, g, actDelete, e, v.CutAt); err != nil {
+				return fmt.Errorf("end grant %s: %w", g.ID, err)
+			}
+		}
 		return nil
-	}
+	})
 	if err != nil {
-		return fmt.Errorf("cut grant %s: %w", id, err)
+		return fmt.Errorf("cut grants of an offboarding: %w", err)
 	}
-	s.providers.Close(s.tokens.Account(g).Key)
+	for _, g := range held {
+		s.providers.Close(s.tokens.Account(g).Key)
+	}
 	return nil
 }
 

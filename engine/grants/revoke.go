@@ -81,7 +81,24 @@ func (s *Service) cutLocked(ctx context.Context, tx *store.Tx, actor models.Acto
 	if err != nil {
 		return v, err
 	}
+	if err := s.endHeld(tx, g.TenantID, []models.GrantID{g.ID}, act, v.CutAt); err != nil {
+		return v, err
+	}
 	return v, s.end(ctx, tx, actor, g, act, e, v.CutAt)
+}
+
+// endHeld ends what programs hold of some grants of a tenant, or have under way: tokens, codes, messages that wait, watches. It is a statement each, whatever their number.
+func (s *Service) endHeld(tx *store.Tx, tenant models.TenantID, ids []models.GrantID, act string, at time.Time) error {
+	if _, err := tx.RevokeTokenFamiliesOfGrants(tenant, ids, at, "grant_"+act); err != nil {
+		return err
+	}
+	if err := tx.BurnConnectCodes(tenant, ids, at); err != nil {
+		return err
+	}
+	if _, err := tx.CancelSchedulesOfGrants(tenant, ids, at.UTC(), "grant_"+act); err != nil {
+		return err
+	}
+	return tx.EndWatches(tenant, ids)
 }
 
 // sever hands the credential over and enqueues the work at the provider. Where nobody is to be told, the credential is destroyed and the receipt written at once. A grant
@@ -132,18 +149,6 @@ func (s *Service) sever(ctx context.Context, tx *store.Tx, actor models.Actor, g
 
 // end makes the grant dead for us and records it.
 func (s *Service) end(ctx context.Context, tx *store.Tx, actor models.Actor, g models.Grant, act string, e Ending, at time.Time) error {
-	if _, err := tx.RevokeTokenFamiliesOfGrant(g.TenantID, g.ID, at, "grant_"+act); err != nil {
-		return err
-	}
-	if err := tx.BurnConnectCodes(g.TenantID, g.ID, at); err != nil {
-		return err
-	}
-	if _, err := tx.CancelSchedulesOfGrant(g.TenantID, g.ID, at.UTC(), "grant_"+act); err != nil {
-		return err
-	}
-	if err := tx.EndWatch(g.TenantID, g.ID); err != nil {
-		return err
-	}
 	entry := objectOf(g)
 	entry.Action, entry.Detail = "grant."+act, map[string]string{"provider": g.Provider, "reason": e.Reason}
 	if e.batch != nil {
@@ -177,7 +182,7 @@ func (s *Service) RevokeTokens(ctx context.Context, actor models.Actor, id model
 	}
 	var n int
 	err = s.store.InTenant(ctx, g.TenantID, func(tx *store.Tx) error {
-		if n, err = tx.RevokeTokenFamiliesOfGrant(g.TenantID, id, s.now(), "revoked_by_staff"); err != nil {
+		if n, err = tx.RevokeTokenFamiliesOfGrants(g.TenantID, []models.GrantID{id}, s.now(), "revoked_by_staff"); err != nil {
 			return err
 		}
 		entry := objectOf(g)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -43,7 +44,8 @@ func (Offboard) Kind() string { return "offboard" }
 
 const (
 	pause    = time.Second // between two looks at providers that are waited for
-	chunk    = 200         // grants cut between two notes of progress
+	chunk    = 400         // grants cut between two notes of progress
+	together = 25          // of them, in one transaction
 	tickEach = 5 * time.Second
 )
 
@@ -208,8 +210,8 @@ func (s *Service) cutGrants(ctx context.Context, o models.Offboarding, p progres
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(outbox.AtOnce)
 	actor := models.System("offboarding")
-	for _, id := range left {
-		group.Go(func() error { return s.Grants.CutFor(ctx, actor, o, id) })
+	for ids := range slices.Chunk(left, together) {
+		group.Go(func() error { return s.Grants.CutFor(ctx, actor, o, ids) })
 	}
 	return 0, group.Wait()
 }

@@ -14,8 +14,8 @@ import (
 
 // Grants is what an offboarding asks of the deed on grants.
 type Grants interface {
-	// CutFor deletes a grant whose tenant's door is closed, in a transaction of its own. A grant that is gone is no error.
-	CutFor(ctx context.Context, actor models.Actor, o models.Offboarding, id models.GrantID) error
+	// CutFor deletes some grants whose tenant's door is closed, in a transaction of its own. Those that are gone are no error.
+	CutFor(ctx context.Context, actor models.Actor, o models.Offboarding, ids []models.GrantID) error
 	// GiveUp closes what is still open of a tenant at providers, as unconfirmed, and says how many there were.
 	GiveUp(ctx context.Context, tenant models.TenantID) (int, error)
 }

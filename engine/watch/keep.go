@@ -97,7 +97,7 @@ func (s *Service) keep(ctx context.Context) error {
 	}
 	s.tidied = asked
 	for _, w := range idle {
-		if err := s.Store.InTenant(ctx, w.TenantID, func(tx *store.Tx) error { return tx.EndWatch(w.TenantID, w.GrantID) }); err != nil {
+		if err := s.Store.InTenant(ctx, w.TenantID, func(tx *store.Tx) error { return tx.EndWatches(w.TenantID, []models.GrantID{w.GrantID}) }); err != nil {
 			return err
 		}
 	}

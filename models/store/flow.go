@@ -96,7 +96,7 @@ func (t *Tx) SetConnectFlowGrant(tenant models.TenantID, id models.FlowID, grant
 	return changed(t.db.Exec(`UPDATE connect_flows SET grant_id = ? WHERE tenant_id = ? AND id = ?`, grant, tenant, id))
 }
 
-// BurnConnectCodes spends every code that leads to a grant: the grant was cut, and a consent given before that must not revive it.
-func (t *Tx) BurnConnectCodes(tenant models.TenantID, grant models.GrantID, at time.Time) error {
-	return wrap(t.db.Exec(`UPDATE connect_flows SET code_spent_at = ? WHERE tenant_id = ? AND grant_id = ? AND code_hash IS NOT NULL AND code_spent_at IS NULL`, at, tenant, grant).Error)
+// BurnConnectCodes spends every code that leads to one of some grants: they were cut, and a consent given before that must not revive them.
+func (t *Tx) BurnConnectCodes(tenant models.TenantID, grants []models.GrantID, at time.Time) error {
+	return wrap(t.db.Exec(`UPDATE connect_flows SET code_spent_at = ? WHERE tenant_id = ? AND grant_id IN ? AND code_hash IS NOT NULL AND code_spent_at IS NULL`, at, tenant, grants).Error)
 }

@@ -39,6 +39,11 @@ func (t *Tx) GrantForUpdate(tenant models.TenantID, id models.GrantID) (models.G
 	return one[models.Grant](t.db.Raw(`SELECT * FROM grants WHERE tenant_id = ? AND id = ? FOR UPDATE`, tenant, id))
 }
 
+// GrantsForUpdate reads and locks some grants, in the order of their ids, which keeps two who lock the same ones from waiting for each other. Those that are gone are left out.
+func (t *Tx) GrantsForUpdate(tenant models.TenantID, ids []models.GrantID) ([]models.Grant, error) {
+	return all[models.Grant](t.db.Raw(`SELECT * FROM grants WHERE tenant_id = ? AND id IN ? ORDER BY id FOR UPDATE`, tenant, ids))
+}
+
 // GrantBySubject reads and locks the grant of one mailbox, whatever its status.
 func (t *Tx) GrantBySubject(tenant models.TenantID, application models.ApplicationID, provider, subject string) (models.Grant, error) {
 	return one[models.Grant](t.db.Raw(`SELECT * FROM grants WHERE tenant_id = ? AND application_id = ? AND provider = ? AND subject = ? FOR UPDATE`,

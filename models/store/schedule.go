@@ -55,15 +55,15 @@ func (t *Tx) CloseSchedule(s models.Schedule, from string) error {
 	return err
 }
 
-// CancelSchedulesOfGrant ends everything that a grant has waiting, and destroys the messages. It says how many there were. A message that is being sent
+// CancelSchedulesOfGrants ends everything that some grants have waiting, and destroys the messages. It says how many there were. A message that is being sent
 // at this moment may still leave.
-func (t *Tx) CancelSchedulesOfGrant(tenant models.TenantID, grant models.GrantID, at time.Time, reason string) (int, error) {
-	err := t.db.Exec(`DELETE FROM sealed WHERE tenant_id = ? AND owner_kind = 'schedule' AND owner_id IN (SELECT id FROM schedules WHERE tenant_id = ? AND grant_id = ?)`,
-		tenant, tenant, grant).Error
+func (t *Tx) CancelSchedulesOfGrants(tenant models.TenantID, grants []models.GrantID, at time.Time, reason string) (int, error) {
+	err := t.db.Exec(`DELETE FROM sealed WHERE tenant_id = ? AND owner_kind = 'schedule' AND owner_id IN (SELECT id FROM schedules WHERE tenant_id = ? AND grant_id IN ?)`,
+		tenant, tenant, grants).Error
 	if err != nil {
 		return 0, wrap(err)
 	}
-	done := t.db.Exec(`UPDATE schedules SET status = 'cancelled', reason = ?, closed_at = ? WHERE tenant_id = ? AND grant_id = ? AND status IN ('pending', 'sending')`,
-		reason, at, tenant, grant)
+	done := t.db.Exec(`UPDATE schedules SET status = 'cancelled', reason = ?, closed_at = ? WHERE tenant_id = ? AND grant_id IN ? AND status IN ('pending', 'sending')`,
+		reason, at, tenant, grants)
 	return int(done.RowsAffected), wrap(done.Error)
 }

@@ -151,9 +151,9 @@ func (t *Tx) RevokeTokenFamily(tenant models.TenantID, id models.FamilyID, at ti
 	return done.RowsAffected == 1, wrap(done.Error)
 }
 
-// RevokeTokenFamiliesOfGrant ends all families of a grant and says how many.
-func (t *Tx) RevokeTokenFamiliesOfGrant(tenant models.TenantID, grant models.GrantID, at time.Time, reason string) (int, error) {
-	done := t.db.Exec(`UPDATE token_families SET revoked_at = ?, revoked_reason = ? WHERE tenant_id = ? AND grant_id = ? AND revoked_at IS NULL`, at, reason, tenant, grant)
+// RevokeTokenFamiliesOfGrants ends all families of some grants and says how many.
+func (t *Tx) RevokeTokenFamiliesOfGrants(tenant models.TenantID, grants []models.GrantID, at time.Time, reason string) (int, error) {
+	done := t.db.Exec(`UPDATE token_families SET revoked_at = ?, revoked_reason = ? WHERE tenant_id = ? AND grant_id IN ? AND revoked_at IS NULL`, at, reason, tenant, grants)
 	return int(done.RowsAffected), wrap(done.Error)
 }
 

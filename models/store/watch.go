@@ -110,13 +110,12 @@ func (t *Tx) TouchWatch(w models.Watch, at time.Time) error {
 	return changed(t.db.Exec(`UPDATE watches SET since = ? WHERE tenant_id = ? AND grant_id = ? AND holder = ? AND fence = ? AND version = ?`, at, w.TenantID, w.GrantID, w.Holder, w.Fence, w.Version))
 }
 
-// EndWatch ends the watching of a grant and destroys how far it was looked at. None is no error.
-func (t *Tx) EndWatch(tenant models.TenantID, grant models.GrantID) error {
-	if err := t.db.Exec(`DELETE FROM watches WHERE tenant_id = ? AND grant_id = ?`, tenant, grant).Error; err != nil {
+// EndWatches ends the watching of some grants and destroys how far they were looked at. None is no error.
+func (t *Tx) EndWatches(tenant models.TenantID, grants []models.GrantID) error {
+	if err := t.db.Exec(`DELETE FROM watches WHERE tenant_id = ? AND grant_id IN ?`, tenant, grants).Error; err != nil {
 		return wrap(err)
 	}
-	_, err := t.DeleteSealed(tenant, WatchOwner, grant.String())
-	return err
+	return wrap(t.db.Exec(`DELETE FROM sealed WHERE tenant_id = ? AND owner_kind = ? AND owner_id IN ?`, tenant, WatchOwner, grants).Error)
 }
 
 // Watched says whether a grant's mailbox is watched, or waits for it.
