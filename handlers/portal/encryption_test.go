@@ -24,7 +24,7 @@ func TestTheAgesOfKeysAndSecrets(t *testing.T) {
 	}
 	conn, err := pgx.Connect(ctx, w.dsn)
 	w.check(err)
-	defer conn.Close(ctx) //nolint:errcheck // the test ends
+	defer conn.Close(ctx)
 	_, err = conn.Exec(ctx, `UPDATE api_keys SET created_at = created_at - interval '2 years' WHERE name = 'old'`)
 	w.check(err)
 	_, err = conn.Exec(ctx, `UPDATE webhook_secrets SET valid_from = valid_from - interval '200 days'`)

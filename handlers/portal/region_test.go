@@ -24,7 +24,7 @@ func TestThePeopleOfAnotherRegionAreSentThere(t *testing.T) {
 
 	conn, err := pgx.Connect(ctx, w.dsn) // as the owner of the database: no runtime role changes a region
 	w.check(err)
-	defer conn.Close(ctx) //nolint:errcheck // the test ends
+	defer conn.Close(ctx)
 	_, err = conn.Exec(ctx, `ALTER TABLE tenants DISABLE TRIGGER tenant_may_move`)
 	w.check(err)
 	_, err = conn.Exec(ctx, `UPDATE tenants SET region = 'us' WHERE id = $1`, w.north.ID.String())

@@ -43,7 +43,7 @@ func TestATenantOfAnotherRegionIsSentThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(ctx) //nolint:errcheck // the test ends
+	defer conn.Close(ctx)
 	move := func() error {
 		_, err := conn.Exec(ctx, `UPDATE tenants SET region = 'us' WHERE id = $1`, w.second.ID.String())
 		return err
