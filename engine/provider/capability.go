@@ -60,6 +60,11 @@ type FolderWriter interface {
 	DeleteFolder(ctx context.Context, a Account, id string) error
 }
 
+// AliasReader tells which other addresses a mailbox has. Its own is not among them.
+type AliasReader interface {
+	Aliases(context.Context, Account) ([]string, error)
+}
+
 // Mailbox is all that can be done with a mailbox.
 type Mailbox interface {
 	MessageLister

@@ -24,7 +24,7 @@ var operationWords = map[string]string{
 	"messages.clean": "Read messages, cleaned", "threads.list": "Listed threads", "threads.read": "Read a thread", "threads.update": "Marked or moved a thread", "threads.delete": "Deleted a thread",
 	"folders.list": "Listed folders", "folders.read": "Read a folder's name", "folders.create": "Made a folder", "folders.update": "Renamed a folder", "folders.delete": "Deleted a folder",
 	"drafts.list": "Listed drafts", "drafts.read": "Read a draft", "drafts.create": "Wrote a draft", "drafts.update": "Changed a draft", "drafts.delete": "Deleted a draft", "drafts.send": "Sent a draft",
-	"attachments.read": "Read an attachment's name", "attachments.download": "Downloaded an attachment", "schedules.list": "Listed scheduled mail", "schedules.read": "Read of scheduled mail", "schedules.delete": "Cancelled scheduled mail",
+	"attachments.read": "Read an attachment's name", "attachments.download": "Downloaded an attachment", "aliases.read": "Read the mailbox's other addresses", "schedules.list": "Listed scheduled mail", "schedules.read": "Read of scheduled mail", "schedules.delete": "Cancelled scheduled mail",
 }
 
 func operationWord(code string) string {

@@ -22,6 +22,7 @@ type grantWire struct {
 	CreatedAt      int64          `json:"created_at"`
 	CredentialID   string         `json:"credential_id,omitempty"` // the app it was consented to through, where that is not the connector's
 	Email          string         `json:"email"`
+	Aliases        *[]string      `json:"email_aliases,omitempty"` // asked for, and told by the provider
 	Status         string         `json:"grant_status"`
 	ID             string         `json:"id"`
 	Address        string         `json:"ip"`
@@ -52,8 +53,9 @@ func grantJSON(g models.Grant) grantWire {
 }
 
 // grantShown keeps the fields that select names.
-func grantShown(names []string, g models.Grant) (any, error) {
-	wire := grantJSON(g)
+func grantShown(names []string, g models.Grant) (any, error) { return wireShown(names, grantJSON(g)) }
+
+func wireShown(names []string, wire grantWire) (any, error) {
 	if len(names) == 0 {
 		return &wire, nil
 	}
@@ -106,6 +108,9 @@ func (d *Door) grantList(c echo.Context) error {
 			q.wrong("workspace_id", "workspace_id is an id of 36 characters.")
 		}
 		f.Tenant = id
+	}
+	if q.is("expose_aliases") {
+		q.wrong("expose_aliases", "expose_aliases asks the provider of one mailbox: give it at /v3/grants/{id}.")
 	}
 	names := q.list("select")
 	if q.err != nil {
@@ -167,16 +172,34 @@ func (d *Door) grantShow(c echo.Context) error {
 		return err
 	}
 	q := queryOf(c)
-	q.is("expose_aliases") // no connector here tells aliases
-	names := q.list("select")
+	aliases, names := q.is("expose_aliases"), q.list("select")
 	if q.err != nil {
 		return q.err
 	}
-	shown, err := grantShown(names, g)
+	wire := grantJSON(g)
+	if aliases {
+		if wire.Aliases, err = d.aliases(c, g); err != nil {
+			return err
+		}
+	}
+	shown, err := wireShown(names, wire)
 	if err != nil {
 		return err
 	}
 	return one(c, shown)
+}
+
+// aliases asks the provider, and has that in the ledger like every other look into a mailbox. nil: it tells none.
+func (d *Door) aliases(c echo.Context, g models.Grant) (*[]string, error) {
+	told, known, err := d.Mailbox.Aliases(c.Request().Context(), web.Actor(c), g)
+	if known || err != nil {
+		d.Ledger.Note(c.Request().Context(), web.Actor(c), g, "aliases.read", outcomeOf(c, err))
+	}
+	if err != nil || !known {
+		return nil, err
+	}
+	told = list(told)
+	return &told, nil
 }
 
 // perGrantOf counts a request against the mailbox; requests of a key to the grant itself are counted against the application.

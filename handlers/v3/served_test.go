@@ -40,7 +40,7 @@ var calls = []struct {
 	{methods: "GET POST", path: "/v3/admin/domains", absent: true, difference: "Postern hosts no mailboxes"},
 
 	{chapter: "Grants", methods: "GET", path: "/v3/grants", difference: "a revoked grant stays listed, as `invalid`"},
-	{methods: "GET PATCH DELETE", path: "/v3/grants/:grant", difference: "`PATCH` changes no server of a mailbox: that takes its owner's consent; `scope` shows what the provider granted, whatever was written"},
+	{methods: "GET PATCH DELETE", path: "/v3/grants/:grant", difference: "`PATCH` changes no server of a mailbox: that takes its owner's consent; `scope` shows what the provider granted, whatever was written; `expose_aliases` at google and microsoft"},
 
 	{chapter: "Messages", methods: "GET", path: "/v3/grants/:grant/messages", difference: "no `metadata_pair`, `shared_from`, `include_tracking_options`"},
 	{methods: "GET PUT DELETE", path: "/v3/grants/:grant/messages/:message", difference: "no `metadata`"},

@@ -91,6 +91,14 @@ func TestServiceAccount(t *testing.T) {
 	if made.status != 201 || made.text1("data", "grant_status") != "valid" || made.text1("data", "email") != ada.Address {
 		t.Fatalf("connected: %d %s", made.status, made.text)
 	}
+	ada.Aliases = []string{"sales@firm.example"}
+	if a := w.get("/v3/grants/" + grant + "?expose_aliases=True&select=id,email_aliases"); a.status != 200 || a.text1("data", "email_aliases", "0") != "sales@firm.example" {
+		t.Errorf("with its other addresses: %d %s", a.status, a.text)
+	}
+	if a := w.get("/v3/grants/" + grant); a.at("data", "email_aliases") != nil {
+		t.Errorf("addresses that nobody asked for: %s", a.text)
+	}
+	w.get("/v3/grants?expose_aliases=true").refused(t, "those of a whole list", 400, "api.invalid_request_error")
 	read := func() answer { return w.get("/v3/grants/" + grant + "/messages") }
 	if list := read(); list.status != 200 || !strings.Contains(list.text, "From afar") {
 		t.Errorf("its mail: %d %s", list.status, list.text)

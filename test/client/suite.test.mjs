@@ -32,6 +32,24 @@ const sent = (method, path) => {
 
 const { default: Nylas } = await import('nylas');
 const nylas = new Nylas({ apiKey: env.POSTERN_API_KEY, apiUri: env.POSTERN_URL });
+
+// Every method of the resources that are served is to be called below: they are counted on the SDK's own classes. What stands here is not served, or is a helper of another method.
+const resources = { applications: nylas.applications, redirectUris: nylas.applications.redirectUris, auth: nylas.auth, grants: nylas.grants, connectors: nylas.connectors, credentials: nylas.connectors.credentials, webhooks: nylas.webhooks,
+  messages: nylas.messages, drafts: nylas.drafts, threads: nylas.threads, folders: nylas.folders, attachments: nylas.attachments };
+const uncalled = new Set();
+for (const [name, resource] of Object.entries(resources)) {
+  const own = Object.getPrototypeOf(resource);
+  for (const method of Object.getOwnPropertyNames(own).filter((m) => m !== 'constructor')) {
+    const original = own[method];
+    uncalled.add(`${name}.${method}`);
+    own[method] = function counted(...args) {
+      uncalled.delete(`${name}.${method}`);
+      return original.apply(this, args);
+    };
+  }
+}
+const notServed = ['attachments.createUploadSession', 'attachments.completeUploadSession', 'auth.urlForAdminConsent'];
+
 const withToken = (token) => new Nylas({ apiKey: token, apiUri: env.POSTERN_URL });
 
 const receiver = new Receiver();
@@ -95,6 +113,19 @@ test('application', async () => {
   assert.ok(data.branding.name);
   assert.ok(data.environment);
   assert.ok(data.callbackUris.some((c) => c.url === callback && c.platform === 'web'));
+});
+
+test('changing the application', async () => {
+  const before = (await nylas.applications.getDetails()).data;
+  const { data } = await nylas.applications.update({ requestBody: { branding: { ...before.branding, description: 'Reads orders.' } } });
+  sent('PATCH', '/v3/applications');
+  assert.deepEqual([data.branding.description, data.branding.name], ['Reads orders.', before.branding.name]);
+  await nylas.applications.update({ requestBody: { branding: before.branding } });
+});
+
+test('a mailbox whose password a program has', async () => {
+  await fails(nylas.auth.customAuthentication({ requestBody: { provider: 'imap', settings: { imapUsername: 'ada@nowhere.invalid', imapPassword: 'x' } } }), 400, 'api.invalid_request_error');
+  assert.deepEqual(JSON.parse(sent('POST', '/v3/connect/custom').body), { provider: 'imap', settings: { imap_username: 'ada@nowhere.invalid', imap_password: 'x' } });
 });
 
 test('webhook before anything happens', async () => {
@@ -279,6 +310,13 @@ test('sending, with files that arrive as they left', async () => {
   assert.deepEqual([about.data.filename, about.data.contentType, about.data.grantId], ['small.bin', 'application/octet-stream', there]);
   assert.ok((await bytesOf(small2, small2.attachments[0])).equals(small));
 
+  const query = { identifier: there, attachmentId: small2.attachments[0].id, queryParams: { messageId: small2.id } };
+  for (const way of ['download', 'downloadNodeStream']) {
+    const parts = [];
+    for await (const part of await nylas.attachments[way](query)) parts.push(part);
+    assert.ok(Buffer.concat(parts).equals(small), way);
+  }
+
   const answer = await nylas.messages.send({ identifier: there, requestBody: { to: [{ email: user }], subject: 'Re: With a small file', body: 'Thank you.', isPlaintext: true, replyToMessageId: small2.id } });
   assert.equal(answer.data.threadId, first.data.threadId);
 
@@ -390,6 +428,42 @@ test('drafts', async () => {
   assert.match((await nylas.drafts.destroy({ identifier, draftId: other.data.id })).requestId, /^[0-9a-f-]{36}$/);
   await fails(nylas.drafts.find({ identifier, draftId: other.data.id }), 404, 'api.not_found_error');
   await fails(nylas.drafts.create({ identifier, requestBody: { subject: 'two\r\nlines' } }), 400, 'api.invalid_request_error');
+});
+
+test('scheduled messages', async () => {
+  const identifier = mailbox.grantId;
+  const sendAt = Math.floor(Date.now() / 1000) + 3600;
+  const later = await nylas.messages.send({ identifier, requestBody: { to: [{ email: otherUser }], subject: 'In an hour', body: 'x', sendAt } });
+  assert.equal(JSON.parse(sent('POST', `/v3/grants/${identifier}/messages/send`).body).send_at, sendAt);
+  assert.equal(last().status, 202);
+  const { scheduleId } = later.data;
+  assert.ok(scheduleId && typeof later.data.date === 'number');
+  assert.equal(later.data.sendAt, sendAt);
+  const list = await nylas.messages.listScheduledMessages({ identifier });
+  sent('GET', `/v3/grants/${identifier}/messages/schedules`);
+  assert.deepEqual(list.data.filter((s) => s.scheduleId === scheduleId).map((s) => s.status.code), ['pending']);
+  const one = await nylas.messages.findScheduledMessage({ identifier, scheduleId });
+  sent('GET', `/v3/grants/${identifier}/messages/schedules/${scheduleId}`);
+  assert.deepEqual([one.data.scheduleId, one.data.status.code, typeof one.data.status.description, one.data.closeTime], [scheduleId, 'pending', 'string', undefined]);
+  const stopped = await nylas.messages.stopScheduledMessage({ identifier, scheduleId });
+  assert.equal(sent('DELETE', `/v3/grants/${identifier}/messages/schedules/${scheduleId}`).status, 202);
+  assert.ok(stopped.data.message.length > 10);
+  const closed = await nylas.messages.findScheduledMessage({ identifier, scheduleId });
+  assert.equal(closed.data.status.code, 'cancelled');
+  assert.equal(typeof closed.data.closeTime, 'number');
+  await fails(nylas.messages.findScheduledMessage({ identifier, scheduleId: 'none' }), 404, 'api.not_found_error');
+  await fails(nylas.messages.send({ identifier, requestBody: { to: [{ email: otherUser }], subject: 'x', body: 'x', sendAt: sendAt - 3590 } }), 400, 'api.invalid_request_error');
+});
+
+test('cleaned messages', async () => {
+  const identifier = mailbox.grantId;
+  const { data } = await nylas.messages.list({ identifier, queryParams: { limit: 2 } });
+  const ids = data.map((message) => message.id);
+  const cleaned = await nylas.messages.cleanMessages({ identifier, requestBody: { messageId: ids, ignoreLinks: false, imagesAsMarkdown: true, removeConclusionPhrases: false } });
+  assert.deepEqual(JSON.parse(sent('PUT', `/v3/grants/${identifier}/messages/clean`).body), { message_id: ids, ignore_links: false, images_as_markdown: true, remove_conclusion_phrases: false });
+  assert.deepEqual(cleaned.data.map((message) => message.id), ids);
+  for (const message of cleaned.data) assert.ok(typeof message.conversation === 'string' && message.grantId === identifier);
+  await fails(nylas.messages.cleanMessages({ identifier, requestBody: { messageId: [] } }), 400, 'api.invalid_request_error');
 });
 
 test('a smaller consent reads no mail', async () => {
@@ -559,6 +633,10 @@ test('a wrong key', async () => {
   const stranger = new Nylas({ apiKey: 'wrong', apiUri: env.POSTERN_URL });
   await fails(stranger.grants.list(), 401, 'api.authentication_error');
   await fails(stranger.applications.getDetails(), 401, 'api.authentication_error');
+});
+
+test('every method that is served was called', () => {
+  assert.deepEqual([...uncalled].sort(), notServed.sort());
 });
 
 test('what went over the wire', () => {

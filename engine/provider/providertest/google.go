@@ -50,6 +50,8 @@ type googleClient struct {
 // GoogleUser is a Google account with a mailbox.
 type GoogleUser struct {
 	Sub, Address, Name string
+	Aliases            []string // that the owner may send as
+	Unproved           []string // added, and not proved yet
 
 	box googleBox
 }

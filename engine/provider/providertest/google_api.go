@@ -85,6 +85,17 @@ func (g *GoogleServer) api(w http.ResponseWriter, r *http.Request) {
 		e.if_(googleChangers, func() { e.message(at(2), e.trash) })
 	case method == "GET threads" && len(path) == 3:
 		e.if_(append(googleReaders, googleGmailScope+"metadata"), func() { e.thread(at(2)) })
+	case method == "GET settings" && len(path) == 3 && at(2) == "sendAs":
+		e.if_([]string{googleMailScope, googleGmailScope + "modify", googleGmailScope + "readonly", googleGmailScope + "settings.basic"}, func() {
+			all := []map[string]any{{"sendAsEmail": key.user.Address, "isPrimary": true, "isDefault": true}}
+			for _, own := range key.user.Aliases {
+				all = append(all, map[string]any{"sendAsEmail": own, "verificationStatus": "accepted"})
+			}
+			for _, other := range key.user.Unproved {
+				all = append(all, map[string]any{"sendAsEmail": other, "verificationStatus": "pending"})
+			}
+			googleReply(w, 200, map[string]any{"sendAs": all})
+		})
 	case method == "GET labels" && len(path) == 2:
 		e.if_(googleLabellers, func() { googleReply(w, 200, map[string]any{"labels": e.box.labels}) })
 	case method == "GET labels" && len(path) == 3:

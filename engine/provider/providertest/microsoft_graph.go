@@ -146,6 +146,13 @@ func (k *graphCall) me() error {
 	if a.Personal {
 		id = strings.ReplaceAll(a.Object, "-", "")[16:] // personal accounts go by another form of their id here
 	}
+	if k.r.URL.Query().Get("$select") == "proxyAddresses" {
+		all := []string{"SMTP:" + a.Address, "X500:/o=ExchangeLabs/cn=x"}
+		for _, own := range a.Aliases {
+			all = append(all, "smtp:"+own)
+		}
+		return k.ok(200, map[string]any{"proxyAddresses": all})
+	}
 	var mail any = a.Address
 	if a.Address == "" {
 		mail = nil
