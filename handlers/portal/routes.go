@@ -177,6 +177,7 @@ func (p *Portal) routes() []web.Route {
 		{Method: "GET", Path: "/service-accounts", Permission: models.ManageKeys, Handler: p.serviceAccountList},
 		{Method: "GET", Path: "/service-accounts/new", Permission: models.ManageKeys, Handler: p.serviceAccountCreateForm},
 		{Method: "POST", Path: "/service-accounts", Permission: models.ManageKeys, Handler: p.serviceAccountCreate},
+		{Method: "POST", Path: "/service-accounts/file", Permission: models.ManageKeys, Handler: p.serviceAccountFile},
 		{Method: "GET", Path: "/service-accounts/:account/revoke", Permission: models.ManageKeys, Handler: p.serviceAccountRevokeConfirm},
 		{Method: "POST", Path: "/service-accounts/:account/revoke", Permission: models.ManageKeys, Handler: p.serviceAccountRevoke},
 		{Method: "GET", Path: "/members", Permission: models.ManageMembers, Handler: p.memberList},

@@ -1,6 +1,8 @@
 package portal
 
 import (
+	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/postern-mail/postern/engine/access"
+	"github.com/postern-mail/postern/engine/fault"
 	"github.com/postern-mail/postern/models"
 	"github.com/postern-mail/postern/views/layout"
 	"github.com/postern-mail/postern/views/pages"
@@ -143,10 +146,36 @@ func (p *Portal) serviceAccountCreate(c echo.Context) error {
 		return err
 	}
 	page.Breadcrumbs = crumbs("Settings", "/settings", "Service accounts", "/service-accounts")
-	return web.Render(c, http.StatusOK, pages.SecretShown(page, pages.SecretShownView{Label: "Credentials of " + row.Name, Secret: credentials.Reveal(), DoneURL: "/service-accounts",
+	return web.Render(c, http.StatusOK, pages.SecretShown(page, pages.SecretShownView{Label: "Credentials of " + row.Name, Secret: credentials.Reveal(), DoneURL: "/service-accounts", FileURL: "/service-accounts/file",
 		Text:  []string{"Save this as the program's credentials file. It holds the private key, which Postern has not kept: it is never shown again."},
 		Facts: []ui.FactView{{Label: "Key id (X-Nylas-Kid)", Text: row.ID.String(), Mono: true}, {Label: "Base address for the program", Text: p.Server.Origin(), Mono: true}}}))
 }
+
+// mostCredentials is more than a credentials file with a key of 16384 bits takes.
+const mostCredentials = 32 << 10
+
+// serviceAccountFile gives the credentials that the page before showed back as a file. They are kept nowhere: they come with the request and leave with its answer, and
+// nothing else than such a file is given back.
+func (p *Portal) serviceAccountFile(c echo.Context) error {
+	text := strings.ReplaceAll(c.FormValue("credentials"), "\r\n", "\n") // as a form sends what had plain line ends
+	var file struct {
+		Type string `json:"type"`
+		Kid  string `json:"private_key_id"`
+	}
+	err := errors.New("too long")
+	if len(text) <= mostCredentials {
+		err = json.Unmarshal([]byte(text), &file)
+	}
+	id, wrong := models.ParseID[models.ServiceAccountID](file.Kid)
+	if err != nil || wrong != nil || file.Type != "service_account" {
+		return errCredentialsFile
+	}
+	download(c, "service-account-"+id.String(), false, "json")
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.Blob(http.StatusOK, "application/json", []byte(text))
+}
+
+var errCredentialsFile = fault.New(fault.Invalid, "credentials_file_invalid", "These are no credentials of a service account. Copy them from the page that shows them once.")
 
 // serviceAccount finds the service account in the address.
 func (p *Portal) serviceAccount(c echo.Context) (models.ServiceAccount, error) {

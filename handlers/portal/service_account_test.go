@@ -1,6 +1,7 @@
 package portal_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -35,6 +36,14 @@ func TestServiceAccountPages(t *testing.T) {
 	file := made.shows("secret-value", "PRIVATE KEY").text
 	if !strings.Contains(file, "private_key_id") {
 		t.Error("the credentials lack the key's id")
+	}
+	file = made.find("secret-file").Find("input[name=credentials]").AttrOr("value", "")
+	saved := b.post("/service-accounts/file", "credentials", strings.ReplaceAll(file, "\n", "\r\n")).is(200)
+	if saved.text != file || !strings.HasPrefix(saved.header.Get("Content-Disposition"), "attachment; filename=\"service-account-") || !strings.Contains(saved.header.Get("Cache-Control"), "no-store") {
+		t.Errorf("the file: %v, %d bytes of %d", saved.header, len(saved.text), len(file))
+	}
+	for _, other := range []string{"", "<script>", `{"type":"service_account"}`, `{"type":"service_account","private_key_id":"x\"y"}`, file + strings.Repeat(" ", 40<<10)} {
+		b.post("/service-accounts/file", "credentials", other).is(http.StatusBadRequest)
 	}
 	b.post("/service-accounts", "name", "of our own", "application", app, "permission", "apikey.delete", "expires", "", "public_key", somePublicKey).goes()
 	list := b.get("/service-accounts").is(200)

@@ -36,7 +36,7 @@ export class Chromium {
     const id = ++this.#next;
     this.process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`${method} was not answered`)), 10_000);
+      const late = setTimeout(() => reject(new Error(`${method} was not answered`)), 60_000);
       this.#waiting.set(id, { resolve: (v) => { clearTimeout(late); resolve(v); }, reject: (e) => { clearTimeout(late); reject(e); } });
     });
   }
@@ -55,7 +55,7 @@ export class Chromium {
 
   async stop() {
     const gone = new Promise((resolve) => this.process.on('exit', resolve));
-    const late = setTimeout(() => this.process.kill('SIGKILL'), 10_000);
+    const late = setTimeout(() => this.process.kill('SIGKILL'), 60_000);
     this.send('Browser.close').catch(() => {});
     await gone;
     clearTimeout(late);

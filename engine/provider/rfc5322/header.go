@@ -141,7 +141,7 @@ func addresses(raw string) []email.Address {
 	if list, err := parser.ParseList(toUTF8(raw)); err == nil {
 		out := make([]email.Address, 0, len(list))
 		for _, a := range list {
-			out = append(out, email.Address{Name: clean(a.Name, false), Email: clean(a.Address, false)})
+			out = append(out, email.Address{Name: clean(toUTF8(a.Name), false), Email: clean(toUTF8(a.Address), false)})
 		}
 		return out
 	}
@@ -156,7 +156,7 @@ func addresses(raw string) []email.Address {
 		}
 		piece = strings.TrimRight(piece, "; ")
 		if a, err := parser.Parse(piece); err == nil {
-			out = append(out, email.Address{Name: clean(a.Name, false), Email: clean(a.Address, false)})
+			out = append(out, email.Address{Name: clean(toUTF8(a.Name), false), Email: clean(toUTF8(a.Address), false)})
 			continue
 		}
 		name, addr := "", piece
