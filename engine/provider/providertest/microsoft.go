@@ -66,7 +66,7 @@ type MicrosoftAccount struct {
 	NeedsAdmin           string // an AADSTS code (90094, 90095, 65001): consent waits for an administrator of the tenant
 	NoMailbox            bool
 	Aliases              []string // proxyAddresses besides its own
-	LongScopes           bool // token answers name scopes in their long form
+	LongScopes           bool     // token answers name scopes in their long form
 	server               *MicrosoftServer
 	folders              []*microsoftFolder
 	messages             []*microsoftMessage
