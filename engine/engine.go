@@ -139,7 +139,7 @@ func (e *Engine) wire(c Config) (err error) {
 	e.Grants = grants.New(grants.Config{Store: e.Store, Audit: e.Audit, Outbox: out, Tokens: kept, Providers: c.Providers, BaseURL: base, Region: c.Installation.Region,
 		Company: c.Company, IDTokens: ed25519.NewKeyFromSeed(seed), Cut: func(id models.GrantID) { e.Watch.Stop(id) },
 		Push: func(id models.GrantID) *provider.Push { return e.Verifications.MicrosoftPush(id) }, Now: c.Now, Log: c.Log})
-	kept.Refused = e.Grants.Expired
+	kept.Refused, kept.CutThere = e.Grants.Expired, e.Grants.CutThere
 	e.Ledger = ledger.New(e.Store, c.Now, c.Log)
 	e.Mailbox = mailbox.New(mailbox.Config{Store: e.Store, Tokens: kept, Safe: safe, Outbox: out, Providers: c.Providers, Now: c.Now, Log: c.Log})
 	e.Watch = watch.New(watch.Config{Store: e.Store, Tokens: kept, Safe: safe, Outbox: out, Providers: c.Providers, Now: c.Now, Log: c.Log,

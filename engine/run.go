@@ -47,6 +47,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	sending.Go(func() { e.Webhooks.Send(ctx) })
 	beside.Go(func() { e.Offboardings.Tick(ctx) })
 	beside.Go(func() { e.requeue(ctx) })
+	beside.Go(func() { e.Grants.KeepClosed(ctx) })
 	beside.Go(func() { e.bury(ctx) })
 	beside.Go(func() { e.AuditLog.Publish(ctx) })
 	beside.Go(func() { e.Watch.Run(ctx) })

@@ -44,6 +44,9 @@ type Grant struct {
 	LastUsedAt      *time.Time    `gorm:"column:last_used_at"`
 	RevokedAt       *time.Time    `gorm:"column:revoked_at"`
 	CredentialID    *CredentialID `gorm:"column:credential_id"` // the app it was consented to through; nil: the connector's
+	// ChallengedAt is when the provider last said that it ended an access token itself; the token was of credential ChallengedCredential. Nil: never since the consent.
+	ChallengedAt         *time.Time `gorm:"column:challenged_at"`
+	ChallengedCredential int        `gorm:"column:challenged_credential"`
 }
 
 // TableName names the table.
@@ -125,6 +128,7 @@ type Severance struct {
 	CredentialID  *CredentialID  `gorm:"column:credential_id"`
 	OffboardingID *OffboardingID `gorm:"column:offboarding_id"` // the offboarding that cut it; nil: somebody did, one by one
 	Pushed        bool           `gorm:"column:pushed"`         // the provider may have been asked for pushes, which have to be ended
+	Delegated     bool           `gorm:"column:delegated"`      // a service account opened the mailbox: no person consented
 }
 
 // Reach is how far a severance goes at a provider that keeps one permission for a person and an app.

@@ -119,7 +119,7 @@ func (s *Service) cutItem(ctx context.Context, b models.Batch, item models.Batch
 		return fmt.Errorf("cut grant %s: %w", item.GrantID, err)
 	}
 	if !g.ID.IsZero() {
-		s.providers.Close(s.tokens.Account(g).Key)
+		s.providers.Close(g.ID.String())
 	}
 	return nil
 }

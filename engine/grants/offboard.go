@@ -44,7 +44,7 @@ func (s *Service) CutFor(ctx context.Context, actor models.Actor, o models.Offbo
 		return fmt.Errorf("cut grants of an offboarding: %w", err)
 	}
 	for _, g := range held {
-		s.providers.Close(s.tokens.Account(g).Key)
+		s.providers.Close(g.ID.String())
 	}
 	return nil
 }

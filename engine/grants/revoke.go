@@ -70,7 +70,7 @@ func (s *Service) cut(ctx context.Context, actor models.Actor, id models.GrantID
 	if err != nil {
 		return models.Severance{}, fmt.Errorf("%s a grant: %w", act, err)
 	}
-	s.providers.Close(s.tokens.Account(g).Key)
+	s.providers.Close(g.ID.String())
 	s.wasCut(g.ID)
 	return severance, nil
 }
@@ -123,7 +123,8 @@ func (s *Service) sever(ctx context.Context, tx *store.Tx, actor models.Actor, g
 	}
 	now := s.now()
 	v := models.Severance{TenantID: g.TenantID, ID: models.NewID[models.SeveranceID](now), ApplicationID: g.ApplicationID, GrantID: g.ID, Act: act, Reach: e.Reach,
-		Provider: g.Provider, Subject: g.Subject, Email: g.Email, Reason: e.Reason, Actor: actor.Label, ActorID: actor.ID, CutAt: now, NextTryAt: &now, CredentialID: g.CredentialID, OffboardingID: e.offboarding}
+		Provider: g.Provider, Subject: g.Subject, Email: g.Email, Reason: e.Reason, Actor: actor.Label, ActorID: actor.ID, CutAt: now, NextTryAt: &now, CredentialID: g.CredentialID, OffboardingID: e.offboarding,
+		Delegated: delegated(g)}
 	if g.StatusReason == doorClosed && g.RevokedAt != nil {
 		v.CutAt = *g.RevokedAt // refused since then
 	}
@@ -201,5 +202,8 @@ func (s *Service) WhatEnds(g models.Grant) provider.Severance {
 	if server == "" {
 		server = g.Settings["ews_host"]
 	}
-	return provider.SeveranceOf(g.Provider, provider.SeveranceFacts{Address: g.Email, Server: server, Delegated: g.Settings[provider.ByDelegation] == "true"})
+	return provider.SeveranceOf(g.Provider, provider.SeveranceFacts{Address: g.Email, Server: server, Delegated: delegated(g)})
 }
+
+// delegated says whether a service account opens the mailbox, so that no person consented.
+func delegated(g models.Grant) bool { return g.Settings[provider.ByDelegation] == "true" }

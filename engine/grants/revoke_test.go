@@ -124,31 +124,6 @@ func TestRevokedGrantIsNotRevivedByAnEarlierConsent(t *testing.T) {
 	}
 }
 
-func TestProviderThatIsDownIsAskedAgain(t *testing.T) {
-	w := newWorld(t)
-	g := w.connect("ada@sandbox.test", w.auth()).Grant
-	_ = w.box.Close()
-	_, err := w.grants.Revoke(w.ctx, w.support, g.ID, "")
-	w.must(err)
-	w.work()
-	open, _, err := w.grants.Severances(w.ctx, w.support, grants.ReceiptFilter{Open: true})
-	w.must(err)
-	if len(open) != 1 || open[0].Attempts != 1 || open[0].NextTryAt == nil {
-		t.Fatalf("still live at a provider: %+v", open)
-	}
-	w.clock.forward(73 * time.Hour)
-	w.count(`WITH due AS (UPDATE river.river_job SET scheduled_at = now(), state = 'available' WHERE kind = 'sever_at_provider' RETURNING 1) SELECT count(*) FROM due`)
-	w.work()
-	receipts, _, err := w.grants.Receipts(w.ctx, w.support, grants.ReceiptFilter{})
-	w.must(err)
-	if len(receipts) != 1 || receipts[0].Outcome != "deleted-here-only" {
-		t.Fatalf("after 72 hours: %+v", receipts)
-	}
-	if n := w.count(`SELECT count(*) FROM sealed WHERE owner_kind = 'severance'`); n != 0 {
-		t.Error("the credential was not destroyed at the end")
-	}
-}
-
 func TestRevokeTokensIsTheLighterAct(t *testing.T) {
 	w := newWorld(t)
 	issued := w.connect("ada@sandbox.test", w.auth())
@@ -247,24 +222,6 @@ func TestOwnerRevokesAtTheProvider(t *testing.T) {
 	back := w.connect("ada@sandbox.test", w.auth()).Grant
 	if back.ID != g.ID || back.Status != models.GrantValid {
 		t.Errorf("reconnected as %+v", back)
-	}
-}
-
-// TestTroubleAtTheProviderChangesNothing plays F08: what may pass never ends a grant.
-func TestTroubleAtTheProviderChangesNothing(t *testing.T) {
-	w := newWorld(t)
-	g := w.connect("ada@sandbox.test", w.auth()).Grant
-	_ = w.box.Close()
-	for range 3 {
-		w.clock.forward(2 * time.Hour)
-		if _, err := w.mailbox.Messages(w.ctx, w.key, g, email.Query{Limit: 1}); fault.KindOf(err) != fault.Upstream {
-			t.Errorf("a provider that is down: %v", err)
-		}
-	}
-	now, err := w.grants.Find(w.ctx, w.support, g.ID)
-	w.must(err)
-	if now.Status != models.GrantValid || now.RefusedAt != nil {
-		t.Errorf("the grant became %s", now.Status)
 	}
 }
 

@@ -144,11 +144,7 @@ func (s *Service) Expired(ctx context.Context, tx *store.Tx, g models.Grant, rea
 	if err := s.audit.Append(ctx, tx, models.System("token refresh"), entry); err != nil {
 		return err
 	}
-	var updated int64
-	if g.AuthenticatedAt != nil {
-		updated = g.AuthenticatedAt.Unix()
-	}
-	return s.tell(ctx, tx, g, "grant.expired", Notice{Code: codeExpired, GrantUpdatedAt: updated, Status: "invalid"})
+	return s.tellExpired(ctx, tx, g)
 }
 
 // The faults of this package that more than one deed answers.

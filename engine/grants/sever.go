@@ -34,8 +34,9 @@ func (Sever) Kind() string { return "sever_at_provider" }
 
 // ReceiptBody is what a receipt says, beside its columns. It is kept as JSON and holds no secret.
 type ReceiptBody struct {
-	Act             string    `json:"act"`             // revoke or delete
-	Reach           string    `json:"reach,omitempty"` // everywhere, or here: this organisation only
+	Act             string    `json:"act"`                 // revoke or delete
+	Reach           string    `json:"reach,omitempty"`     // everywhere, or here: this organisation only
+	Delegated       bool      `json:"delegated,omitempty"` // a service account opened the mailbox: no person consented
 	Actor           string    `json:"actor"`
 	Reason          string    `json:"reason,omitempty"`
 	CutAt           time.Time `json:"cut_at"`           // from here our API refused the grant
@@ -264,8 +265,8 @@ func (s *Service) settle(ctx context.Context, tx *store.Tx, v models.Severance, 
 	if err != nil {
 		return err
 	}
-	facts := provider.SeveranceFacts{Address: v.Email, AccessUntil: answer.AccessUntil, HereOnly: v.Reach == models.ReachHere}
-	b := ReceiptBody{Act: v.Act, Reach: string(v.Reach), Actor: v.Actor, Reason: v.Reason, CutAt: v.CutAt.UTC(), DestroyedAt: now, FieldsDestroyed: n, Attempts: v.Attempts + 1,
+	facts := provider.SeveranceFacts{Address: v.Email, AccessUntil: answer.AccessUntil, HereOnly: v.Reach == models.ReachHere, Delegated: v.Delegated}
+	b := ReceiptBody{Act: v.Act, Reach: string(v.Reach), Delegated: v.Delegated, Actor: v.Actor, Reason: v.Reason, CutAt: v.CutAt.UTC(), DestroyedAt: now, FieldsDestroyed: n, Attempts: v.Attempts + 1,
 		Answer: answer.Answer, Status: answer.Status, Probe: answer.ProbeAnswer, AccessUntil: answer.AccessUntil, Sentences: provider.AfterRevocation(v.Provider, facts, answer, now)}
 	if _, untold := s.untold(v); untold && !v.Pushed {
 		b.Attempts = 0

@@ -78,7 +78,8 @@ type world struct {
 	support models.Actor
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld makes a world with the sandbox, and whatever connectors more: the application has no connector for those yet.
+func newWorld(t *testing.T, more ...provider.Connector) *world {
 	t.Helper()
 	w := &world{t: t, ctx: context.Background(), clock: &clock{}}
 	w.db = storetest.New(t, w.clock.now)
@@ -100,11 +101,11 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	guard := dial.New(dial.Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
-	set := provider.NewSet(nil, sandbox.New(sandbox.ConnectorConfig{Guard: guard, Endpoints: box.Endpoints(), Now: w.clock.now}))
+	set := provider.NewSet(nil, append(more, sandbox.New(sandbox.ConnectorConfig{Guard: guard, Endpoints: box.Endpoints(), Now: w.clock.now}))...)
 	kept := tokens.New(tokens.Config{Store: w.db.Store, Safe: safe, Providers: set, BaseURL: "https://postern.example", Now: w.clock.now})
 	w.grants = grants.New(grants.Config{Store: w.db.Store, Audit: w.audit, Outbox: out, Tokens: kept, Providers: set, BaseURL: "https://postern.example", Region: "eu", Company: "Acme",
 		IDTokens: ed25519.NewKeyFromSeed(make([]byte, 32)), Now: w.clock.now, Log: log})
-	kept.Refused, w.tokens = w.grants.Expired, kept
+	kept.Refused, kept.CutThere, w.tokens = w.grants.Expired, w.grants.CutThere, kept
 	w.mailbox = mailbox.New(mailbox.Config{Store: w.db.Store, Tokens: kept, Safe: safe, Outbox: out, Providers: set, Now: w.clock.now, Log: log})
 	w.apps = applications.New(applications.Config{Store: w.db.Store, Safe: safe, Audit: w.audit, Providers: set, Now: w.clock.now})
 	w.furnish(w.apps, tenants.New(w.db.Store, w.audit, "eu", nil, w.clock.now))

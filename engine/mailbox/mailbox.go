@@ -162,9 +162,9 @@ func (s *Service) with(ctx context.Context, actor models.Actor, g models.Grant, 
 			return cut
 		}
 		again := false
-		if errors.Is(err, provider.ErrCredentialRefused) && !renewed {
+		if errors.Is(err, provider.ErrCredentialRefused) && (!renewed || provider.CutCause(err) != "") {
 			var refused error
-			if again, refused = s.tokens.Reject(ctx, standing); refused != nil {
+			if again, refused = s.tokens.Reject(ctx, standing, err); refused != nil {
 				return refused
 			}
 		}

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/postern-mail/postern/engine/secret"
@@ -32,7 +33,7 @@ const (
 // Account is one mailbox as a connector reaches it. It is cheap to make for each call: what is kept between calls is kept
 // under Key.
 type Account struct {
-	Key      string            // pool key: grant id, a colon, credential version. Never shared by two mailboxes
+	Key      string            // pool key: grant id, a colon, credential version (see MailboxOf). Never shared by two mailboxes
 	Address  string            // a label; never used to decide anything
 	Login    string            // user name at the mail server
 	Settings map[string]string // see the names above
@@ -43,6 +44,12 @@ type Account struct {
 	App func(ctx context.Context) (App, error)
 	// Push is where the provider may push; nil: nobody out there reaches us, or nobody watches.
 	Push *Push
+}
+
+// MailboxOf is the part of a pool key that stays the same when the credential changes.
+func MailboxOf(key string) string {
+	mailbox, _, _ := strings.Cut(key, ":")
+	return mailbox
 }
 
 // Credential is what opens a mailbox: a password, or an access token.

@@ -14,6 +14,8 @@ type Connector interface {
 	// Close drops what is kept open for an account, calls in flight included, before it returns.
 	// It is safe to repeat, and for a key that was never used.
 	Close(key string)
+	// Held lists the keys of which anything is kept, in no order.
+	Held() []string
 }
 
 // OAuth is a connector whose consent is given at the provider.

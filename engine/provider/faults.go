@@ -63,6 +63,29 @@ func ReasonOf(err error) string {
 	return ""
 }
 
+// The causes of a cut at the provider, as grants keep them. Google's stand with its security events.
+const (
+	// ClaimsChallenge is Microsoft's continuous access evaluation: the account was disabled or its sign-ins were revoked, its password changed, or a policy of the
+	// organisation forbids the access ("Continuous access evaluation").
+	ClaimsChallenge = "claims_challenge"
+)
+
+type cutOff struct{ cause, text string }
+
+func (c cutOff) Error() string { return c.text }
+
+// CutOff is ErrCredentialRefused with the provider's word that it ended the access itself: no token that merely ran out. text is for the log and must hold no token.
+func CutOff(cause, text string) error {
+	return ErrCredentialRefused.Because(cutOff{cause, printable(text, 300)})
+}
+
+// CutCause is why a provider ended an access; empty for every error that is not CutOff's.
+func CutCause(err error) string {
+	var c cutOff
+	errors.As(err, &c)
+	return c.cause
+}
+
 // printable keeps foreign text on one line and short, so that a banner cannot forge a log line or a page.
 func printable(s string, most int) string {
 	out := make([]rune, 0, len(s))

@@ -50,9 +50,28 @@ func (s *Set) Names() []string {
 	return out
 }
 
-// Close closes an account's connections whichever connector holds them.
-func (s *Set) Close(key string) {
+// Close closes what any connector keeps for a mailbox, under every version of its credential: a connection that was opened before a refresh lives on under the older key.
+func (s *Set) Close(mailbox string) {
 	for _, c := range s.byName {
-		c.Close(key)
+		for _, key := range c.Held() {
+			if MailboxOf(key) == mailbox {
+				c.Close(key)
+			}
+		}
 	}
+}
+
+// Held lists the mailboxes of which any connector keeps something, each once and in no order.
+func (s *Set) Held() []string {
+	seen := map[string]bool{}
+	var out []string
+	for _, c := range s.byName {
+		for _, key := range c.Held() {
+			if m := MailboxOf(key); !seen[m] {
+				seen[m] = true
+				out = append(out, m)
+			}
+		}
+	}
+	return out
 }

@@ -158,6 +158,9 @@ func (k *Keeper) ask(ctx context.Context, g models.Grant, old Credential, holder
 	asked, cancel := context.WithTimeout(ctx, asking)
 	token, err := renew(asked, oauth, app, g, old)
 	cancel()
+	if errors.Is(err, provider.ErrInvalidGrant) && k.challenged(g) {
+		return provider.Credential{}, errors.Join(err, k.cutThere(ctx, g, provider.ReasonOf(err)))
+	}
 	if errors.Is(err, provider.ErrInvalidGrant) {
 		return provider.Credential{}, errors.Join(err, k.refused(ctx, g, provider.ReasonOf(err)))
 	}
@@ -232,10 +235,12 @@ func (k *Keeper) leftAlone(ctx context.Context, g models.Grant) bool {
 	return err != nil || here
 }
 
-// Reject is told that a mail server did not take a credential that looked good. An access token is thrown away, so that the next call refreshes it and learns the
-// provider's word: again is then true, as it is where somebody else has got a newer one. A password counts as refused.
-func (k *Keeper) Reject(ctx context.Context, g models.Grant) (again bool, err error) {
-	byPassword := false
+// Reject is told that a mail server did not take a credential that looked good, and what it said. An access token is thrown away, so that the next call refreshes it and
+// learns the provider's word: again is then true, as it is where somebody else has got a newer one. A password counts as refused. Where the provider says that it ended the
+// access itself, one refresh is tried: if that is refused, or its token is ended too, the grant was cut at the provider, and ErrCut is answered.
+func (k *Keeper) Reject(ctx context.Context, g models.Grant, refusal error) (again bool, err error) {
+	byPassword, over := false, false
+	challenge := provider.CutCause(refusal) != ""
 	err = k.Store.InTenant(ctx, g.TenantID, func(tx *store.Tx) error {
 		now, err := tx.GrantForUpdate(g.TenantID, g.ID)
 		if err != nil || !now.Usable() {
@@ -243,6 +248,14 @@ func (k *Keeper) Reject(ctx context.Context, g models.Grant) (again bool, err er
 		}
 		if again = now.Credential != g.Credential; again {
 			return nil // it has a newer credential: the refusal says nothing of that
+		}
+		if over = challenge && k.challenged(now) && now.Credential > now.ChallengedCredential; over {
+			return nil
+		}
+		if challenge {
+			if err := tx.MarkGrantChallenged(g.TenantID, g.ID, g.Credential, k.Now().UTC()); err != nil {
+				return err
+			}
 		}
 		c, err := k.Load(ctx, tx, g.TenantID, Grant(g.ID))
 		if err != nil {
@@ -257,12 +270,35 @@ func (k *Keeper) Reject(ctx context.Context, g models.Grant) (again bool, err er
 	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, sealed.ErrAbsent) {
 		return false, fmt.Errorf("note a credential that a mail server refused: %w", err)
 	}
+	if over {
+		return false, k.cutThere(ctx, g, "")
+	}
 	if byPassword {
 		if err := k.refused(ctx, g, "the mail server no longer takes the password"); !errors.Is(err, ErrCut) {
 			return false, err
 		}
 	}
 	return again && err == nil, nil
+}
+
+// challenged says whether the provider has said, a short while ago, that it ended an access token of this grant itself.
+func (k *Keeper) challenged(g models.Grant) bool {
+	return g.ChallengedAt != nil && k.Now().Sub(*g.ChallengedAt) < challengeHolds
+}
+
+// cutThere records that a grant was cut at the provider, and answers ErrCut.
+func (k *Keeper) cutThere(ctx context.Context, g models.Grant, answer string) error {
+	now := k.Now().UTC()
+	err := k.Store.InTenant(ctx, g.TenantID, func(tx *store.Tx) error {
+		if err := tx.MarkGrantInvalid(g.TenantID, g.ID, g.Credential, "cut_at_provider", provider.ClaimsChallenge, now); err != nil {
+			return err
+		}
+		return k.CutThere(ctx, tx, g, provider.ClaimsChallenge, answer, now)
+	})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("record a cut at the provider: %w", err)
+	}
+	return ErrCut
 }
 
 // refused notes that the provider does not take a grant's credential. The first refusal is only remembered; one at least a minute later makes the

@@ -23,6 +23,9 @@ const early = 2 * time.Minute
 // doubt is how far apart two refusals must lie before a grant is called invalid: one may be a provider's hiccup.
 const doubt = time.Minute
 
+// challengeHolds is for how long a provider's word that it ended a token explains what happens to the next one.
+const challengeHolds = 10 * time.Minute
+
 // Credential is what opens one mailbox: tokens, or a password.
 type Credential struct {
 	Access, Refresh secret.Text
@@ -39,6 +42,8 @@ type Config struct {
 	Now       func() time.Time
 	// Refused is called in the transaction in which a grant became invalid, to record and tell it. g is the grant as it was.
 	Refused func(ctx context.Context, tx *store.Tx, g models.Grant, reason string) error
+	// CutThere is the same where the provider said that it ended the access itself. answer is what the refresh got, in the provider's words; it may be empty.
+	CutThere func(ctx context.Context, tx *store.Tx, g models.Grant, cause, answer string, at time.Time) error
 }
 
 // Keeper keeps credentials. It is safe for concurrent use.

@@ -180,7 +180,7 @@ func (m *mailbox) judge(ctx context.Context, g models.Grant, err error) error {
 	if ctx.Err() != nil || !errors.Is(err, provider.ErrCredentialRefused) {
 		return err
 	}
-	if _, refused := m.Tokens.Reject(ctx, g); refused != nil {
+	if _, refused := m.Tokens.Reject(ctx, g, err); refused != nil {
 		return errors.Join(err, refused)
 	}
 	return err

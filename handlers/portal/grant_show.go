@@ -49,7 +49,7 @@ func (p *Portal) grantShow(c echo.Context) error {
 	can, cannot := rights(g)
 	url := "/grants/" + g.ID.String()
 	view := pages.GrantShowView{ID: g.ID.String(), Address: masked(actor, g.Email), Provider: providerName(g.Provider), Tenant: tenant.Name, Application: apps[g.ApplicationID],
-		Region: strings.ToUpper(tenant.Region), State: string(g.Status), Reason: reasonWords(g.StatusReason), ReasonAt: g.StatusAt, Can: can, Cannot: cannot,
+		Region: strings.ToUpper(tenant.Region), State: string(g.Status), Reason: statusWords(g), ReasonAt: g.StatusAt, Can: can, Cannot: cannot,
 		Created: g.CreatedAt}
 	uses, err := p.Grants.Uses(ctx, actor, g)
 	if err != nil {

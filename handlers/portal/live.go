@@ -59,6 +59,8 @@ func liveRow(actor models.Actor, v models.Severance, tenant string) pages.LiveRo
 		if v.NextTryAt != nil {
 			row.NextTry = *v.NextTryAt
 		}
+	case v.Delegated:
+		row.Turn = "An administrator of the organisation"
 	case v.Provider == "microsoft":
 		row.Turn = "The mailbox's owner, or their administrator"
 	}
@@ -98,7 +100,7 @@ func (p *Portal) renderLiveConfirm(c echo.Context, status int, v models.Severanc
 	}
 	page.Breadcrumbs = crumbs("Receipts", "/receipts", "Still live at a provider", "/receipts/live")
 	return web.Render(c, status, pages.LiveConfirm(page, pages.LiveConfirmView{Address: v.Email, Provider: providerName(v.Provider), Tenant: tenant.Name,
-		Steps:  provider.SeveranceOf(v.Provider, provider.SeveranceFacts{Address: v.Email, HereOnly: v.Reach == models.ReachHere}).OwnerOnly,
+		Steps:  provider.SeveranceOf(v.Provider, provider.SeveranceFacts{Address: v.Email, HereOnly: v.Reach == models.ReachHere, Delegated: v.Delegated}).OwnerOnly,
 		Action: c.Request().URL.Path, CancelURL: "/receipts/live", Note: note, Errors: faults}))
 }
 

@@ -276,10 +276,14 @@ func receiptView(actor models.Actor, r models.Receipt, b grants.ReceiptBody) pag
 		}
 		v.Steps = append(v.Steps, ui.StepView{Title: title, Detail: masked(actor, b.Answer), State: "failed", At: r.CreatedAt}, destroyed)
 	default:
-		v.Steps = append(v.Steps, destroyed, ui.StepView{Title: "The rest is for the mailbox's owner", Detail: "Only they, or their administrator, can end it.", State: "needed"})
+		rest := ui.StepView{Title: "The rest is for the mailbox's owner", Detail: "Only they, or their administrator, can end it.", State: "needed"}
+		if b.Delegated {
+			rest.Title, rest.Detail = "The rest is for the organisation's administrator", "No person consented to it: only they can end their trust in the service account."
+		}
+		v.Steps = append(v.Steps, destroyed, rest)
 	}
 	if provider.Outcome(r.Outcome) == provider.UserActionNeeded || provider.Outcome(r.Outcome) == provider.DeletedHereOnly {
-		for _, text := range provider.SeveranceOf(r.Provider, provider.SeveranceFacts{Address: address, HereOnly: b.Reach == string(models.ReachHere)}).OwnerOnly {
+		for _, text := range provider.SeveranceOf(r.Provider, provider.SeveranceFacts{Address: address, HereOnly: b.Reach == string(models.ReachHere), Delegated: b.Delegated}).OwnerOnly {
 			v.Owner = append(v.Owner, ui.OwnerActView{Text: text})
 		}
 	}

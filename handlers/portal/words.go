@@ -104,8 +104,23 @@ func (p *Portal) applicationNames(ctx context.Context) (map[models.ApplicationID
 
 // statusReasons says in words why a grant has its status. A time follows, so no full stop does.
 var statusReasons = map[string]string{
-	"connected": "It was connected", "reconnected": "It was reconnected", "refresh_refused": "The provider refused to renew the access", "cut_at_provider": "Its owner cut it at the provider",
+	"connected": "It was connected", "reconnected": "It was reconnected", "refresh_refused": "The provider refused to renew the access", "cut_at_provider": "It was cut at the provider",
 	"credential_refused": "The mail server no longer takes the password", "revoked": "Access was revoked", "consent_given": "Consent was given; the program has not fetched its code yet",
+}
+
+// cutCauses says in words why a provider ended an access itself. The words are not a claim of ours: they are what the provider says.
+var cutCauses = map[string]string{
+	"tokens_revoked": "its owner withdrew the permission", "account_disabled": "the account was disabled", "account_purged": "the account was deleted",
+	provider.ClaimsChallenge: "Microsoft ended the session and demands a new sign-in, as after a changed password, a disabled account or a new policy",
+}
+
+// statusWords says why a grant has its status, with the cause where the provider told one.
+func statusWords(g models.Grant) string {
+	words := reasonWords(g.StatusReason)
+	if cause := cutCauses[g.StatusDetail]; g.StatusReason == "cut_at_provider" && cause != "" {
+		words += ": " + cause
+	}
+	return words
 }
 
 func reasonWords(code string) string {

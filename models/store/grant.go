@@ -136,7 +136,7 @@ func (t *Tx) InsertGrant(g models.Grant) (models.Grant, error) {
 // MarkGrantConnected makes a grant valid with what a consent brought. Its credential number goes up by one.
 func (t *Tx) MarkGrantConnected(g models.Grant, at time.Time) error {
 	return changed(t.db.Exec(`UPDATE grants SET status = 'valid', status_reason = ?, status_detail = '', status_at = ?, revoked_at = NULL, email = ?, name = ?, login = ?,
-		settings = ?, scopes_requested = ?, scopes_granted = ?, state = ?, address = ?, user_agent = ?, credential = credential + 1, credential_id = ?, refused_at = NULL, updated_at = ?, authenticated_at = ?
+		settings = ?, scopes_requested = ?, scopes_granted = ?, state = ?, address = ?, user_agent = ?, credential = credential + 1, credential_id = ?, refused_at = NULL, challenged_at = NULL, updated_at = ?, authenticated_at = ?
 		WHERE tenant_id = ? AND id = ?`,
 		g.StatusReason, at, g.Email, g.Name, g.Login, g.Settings, g.ScopesRequested, g.ScopesGranted, g.State, g.Address, g.UserAgent, g.CredentialID, at, at, g.TenantID, g.ID))
 }
@@ -145,6 +145,19 @@ func (t *Tx) MarkGrantConnected(g models.Grant, at time.Time) error {
 func (t *Tx) MarkGrantInvalid(tenant models.TenantID, id models.GrantID, credential int, reason, detail string, at time.Time) error {
 	return changed(t.db.Exec(`UPDATE grants SET status = 'invalid', status_reason = ?, status_detail = ?, status_at = ?
 		WHERE tenant_id = ? AND id = ? AND status = 'valid' AND credential = ?`, reason, detail, at, tenant, id, credential))
+}
+
+// GrantsUsable says which of these grants may be used, in any tenant. Others are gone, or cut.
+func (t *Tx) GrantsUsable(ids []string) (map[string]bool, error) {
+	rows := []struct{ ID models.GrantID }{}
+	if err := t.db.Raw(`SELECT id FROM grants WHERE id = ANY(?::uuid[]) AND status = 'valid'`, models.Strings(ids)).Scan(&rows).Error; err != nil {
+		return nil, wrap(err)
+	}
+	usable := make(map[string]bool, len(rows))
+	for _, r := range rows {
+		usable[r.ID.String()] = true
+	}
+	return usable, nil
 }
 
 // GrantsOfSubject lists the valid grants of one person at a provider, in any tenant: at most 1,000.
@@ -166,6 +179,12 @@ func (t *Tx) MarkGrantRefreshed(tenant models.TenantID, id models.GrantID, from 
 // MarkGrantRefused notes the provider's first refusal of a credential; later ones change nothing.
 func (t *Tx) MarkGrantRefused(tenant models.TenantID, id models.GrantID, credential int, at time.Time) error {
 	return wrap(t.db.Exec(`UPDATE grants SET refused_at = ? WHERE tenant_id = ? AND id = ? AND credential = ? AND refused_at IS NULL`, at, tenant, id, credential).Error)
+}
+
+// MarkGrantChallenged notes that the provider ended an access token of this credential itself; a second word about the same credential changes nothing.
+func (t *Tx) MarkGrantChallenged(tenant models.TenantID, id models.GrantID, credential int, at time.Time) error {
+	return wrap(t.db.Exec(`UPDATE grants SET challenged_at = ?, challenged_credential = credential WHERE tenant_id = ? AND id = ? AND credential = ?
+		AND (challenged_at IS NULL OR challenged_credential < credential)`, at, tenant, id, credential).Error)
 }
 
 // MarkGrantUsed notes when a mailbox was last reached, and with which right. It writes at most once a minute for a right.

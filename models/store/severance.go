@@ -22,9 +22,9 @@ type SeveranceQuery struct {
 
 // InsertSeverance adds the work of ending access at a provider.
 func (t *Tx) InsertSeverance(s models.Severance) error {
-	return wrap(t.db.Exec(`INSERT INTO severances (tenant_id, id, application_id, grant_id, act, provider, subject, email, reason, actor, actor_id, cut_at, next_try_at, reach, credential_id, offboarding_id, pushed)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		s.TenantID, s.ID, s.ApplicationID, s.GrantID, s.Act, s.Provider, s.Subject, s.Email, s.Reason, s.Actor, s.ActorID, s.CutAt, s.NextTryAt, s.Reach, s.CredentialID, s.OffboardingID, s.Pushed).Error)
+	return wrap(t.db.Exec(`INSERT INTO severances (tenant_id, id, application_id, grant_id, act, provider, subject, email, reason, actor, actor_id, cut_at, next_try_at, reach, credential_id, offboarding_id, pushed, delegated)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		s.TenantID, s.ID, s.ApplicationID, s.GrantID, s.Act, s.Provider, s.Subject, s.Email, s.Reason, s.Actor, s.ActorID, s.CutAt, s.NextTryAt, s.Reach, s.CredentialID, s.OffboardingID, s.Pushed, s.Delegated).Error)
 }
 
 // Severance reads one.

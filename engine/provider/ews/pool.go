@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -102,6 +104,13 @@ func (c *Connector) leave(key string, h *held, slot bool) {
 		delete(c.accounts, key)
 		h.cancel()
 	}
+}
+
+// Held implements provider.Connector.
+func (c *Connector) Held() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.accounts))
 }
 
 // Close implements provider.Connector.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,6 +78,13 @@ func (c *Connector) sweep() {
 		}
 	}
 	c.sweepAt = max(fewSessions, 2*len(c.sessions))
+}
+
+// Held implements provider.Connector.
+func (c *Connector) Held() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.sessions))
 }
 
 // Close implements provider.Connector: the token is forgotten, and calls in flight have ended when it returns.

@@ -219,10 +219,13 @@ func (c *Connector) refusal(r request, res *http.Response, body []byte) error {
 	}
 	switch s := res.StatusCode; {
 	case s == http.StatusUnauthorized:
-		return provider.ErrCredentialRefused.Because(challenge(res, cause))
+		if claimsWanted(res) {
+			return challenged(cause)
+		}
+		return provider.ErrCredentialRefused.Because(cause)
 	case s == http.StatusForbidden:
 		if claimsWanted(res) {
-			return provider.ErrCredentialRefused.Because(challenge(res, cause))
+			return challenged(cause)
 		}
 		return provider.ErrScopeMissing.Because(cause)
 	case s == http.StatusNotFound:
@@ -254,13 +257,12 @@ func (r request) absent() *fault.Error {
 	return provider.ErrMessageNotFound
 }
 
-// challenge notes a claims challenge: continuous access evaluation has cut this token before its time, and only a new sign-in brings another
-// ("Claims challenges, claims requests, and client capabilities").
-func challenge(res *http.Response, cause error) error {
-	if claimsWanted(res) {
-		return errors.New(cause.Error() + ", continuous access evaluation demands a new sign-in")
-	}
-	return cause
+// challenged is the answer to a claims challenge: continuous access evaluation has ended this token before its time ("Claims challenges, claims requests, and client
+// capabilities"). What is demanded is either a token issued after the event, which any refresh brings if Microsoft still grants one, or something that only the person can
+// give; so the claims themselves are not kept. We do not declare the capability "cp1" when asking for tokens: with it they would live up to 28 hours instead of 90 minutes,
+// and what is left after a revocation counts for more than hearing of another's sooner. Microsoft challenges then where a resource enforces it regardless.
+func challenged(cause error) error {
+	return provider.CutOff(provider.ClaimsChallenge, cause.Error()+", continuous access evaluation demands a new sign-in")
 }
 
 func claimsWanted(res *http.Response) bool {

@@ -2,6 +2,8 @@ package graph
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,6 +61,13 @@ func newSession() *session {
 	s := &session{folders: map[string]string{}, slots: make(chan struct{}, mostAtOnce)}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	return s
+}
+
+// Held implements provider.Connector.
+func (c *Connector) Held() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.sessions))
 }
 
 // Close implements provider.Connector. Calls in flight end, whatever Microsoft answers.

@@ -11,12 +11,14 @@ import (
 	"github.com/postern-mail/postern/engine/fault"
 )
 
-// What a server says when it wants fewer requests is told from a wrong password and from an answer that makes no sense: the caller waits, and the mailbox stays connected.
+// What a server says when it wants fewer requests, or when the mailbox is full, is told from a wrong password and from an answer that makes no sense: the caller waits or
+// makes room, and the mailbox stays connected.
 func TestThrottlingIsToldFromRefusal(t *testing.T) {
 	for what, x := range map[string]struct {
 		at, say string
 		kind    fault.Kind
 	}{
+		"over quota":                   {"EXAMINE", "TAG NO [OVERQUOTA] no room\r\n", fault.Upstream},
 		"too many, at the login":       {"AUTHENTICATE", "TAG NO [LIMIT] too many logins\r\n", fault.Limited},
 		"in use, at the login":         {"AUTHENTICATE", "TAG NO [INUSE] try later\r\n", fault.Limited},
 		"too many, at the folder":      {"EXAMINE", "TAG NO [LIMIT] Rate limit hit\r\n", fault.Limited},
@@ -29,7 +31,7 @@ func TestThrottlingIsToldFromRefusal(t *testing.T) {
 			t.Parallel()
 			e := serve(t, polite(x.at, func(c net.Conn, tag string) { fmt.Fprint(c, strings.ReplaceAll(x.say, "TAG", tag)) }))
 			_, err := small(guard()).ListMessages(context.Background(), evilAccount(e), email.Query{})
-			if f, ok := fault.As(err); !ok || f.Kind != x.kind || x.kind == fault.Limited && f.Code != "provider_throttled" {
+			if f, ok := fault.As(err); !ok || f.Kind != x.kind || x.kind == fault.Limited && f.Code != "provider_throttled" || what == "over quota" && f.Code != "mailbox_full" {
 				t.Errorf("%v", err)
 			}
 		})

@@ -3,6 +3,8 @@ package imapmail
 import (
 	"context"
 	"crypto/x509"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -118,6 +120,19 @@ func (m *Mail) Close(key string) {
 	for _, s := range dying {
 		s.end()
 	}
+}
+
+// Held lists the keys of which a connection is open, is being opened, or an index is kept.
+func (m *Mail) Held() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	keys := slices.Collect(maps.Keys(m.accounts))
+	for k := range m.indexes {
+		if m.accounts[k.account] == nil {
+			keys = append(keys, k.account)
+		}
+	}
+	return keys
 }
 
 // Open counts the open connections of a key, for tests and for the page that shows them.

@@ -3,6 +3,8 @@ package nylas
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,6 +68,13 @@ func (c *Connector) session(key string) *session {
 	}
 	s.used = now
 	return s
+}
+
+// Held implements provider.Connector.
+func (c *Connector) Held() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.sessions))
 }
 
 // Close implements provider.Connector. Calls in flight end, whatever Nylas answers.
