@@ -153,7 +153,7 @@ func (s *Service) with(ctx context.Context, actor models.Actor, g models.Grant, 
 	if err != nil {
 		return err
 	}
-	for renewed := false; ; renewed = true {
+	for renewals := 0; ; renewals++ {
 		err := do(connector, s.tokens.Account(standing))
 		if err == nil {
 			break
@@ -162,7 +162,7 @@ func (s *Service) with(ctx context.Context, actor models.Actor, g models.Grant, 
 			return cut
 		}
 		again := false
-		if errors.Is(err, provider.ErrCredentialRefused) && (!renewed || provider.CutCause(err) != "") {
+		if errors.Is(err, provider.ErrCredentialRefused) && (renewals == 0 || renewals == 1 && provider.CutCause(err) != "") {
 			var refused error
 			if again, refused = s.tokens.Reject(ctx, standing, err); refused != nil {
 				return refused

@@ -3,8 +3,8 @@ package ews
 import (
 	"context"
 	"errors"
-	"net/http"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
