@@ -989,6 +989,8 @@ CREATE TABLE public.grants (
     last_used_at timestamp with time zone,
     revoked_at timestamp with time zone,
     credential_id uuid,
+    challenged_at timestamp with time zone,
+    challenged_credential integer DEFAULT 0 NOT NULL,
     CONSTRAINT grants_check CHECK (((status = 'revoked'::text) = (revoked_at IS NOT NULL))),
     CONSTRAINT grants_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'valid'::text, 'invalid'::text, 'revoked'::text]))),
     CONSTRAINT grants_subject_check CHECK (((length(subject) >= 1) AND (length(subject) <= 500)))
@@ -1511,6 +1513,7 @@ CREATE TABLE public.severances (
     credential_id uuid,
     offboarding_id uuid,
     pushed boolean DEFAULT false NOT NULL,
+    delegated boolean DEFAULT false NOT NULL,
     CONSTRAINT severances_act_check CHECK ((act = ANY (ARRAY['revoke'::text, 'delete'::text]))),
     CONSTRAINT severances_check CHECK (((outcome = ''::text) = (closed_at IS NULL))),
     CONSTRAINT severances_outcome_check CHECK ((outcome = ANY (ARRAY[''::text, 'severed-verified'::text, 'severed-at-provider'::text, 'deleted-here-only'::text, 'user-action-needed'::text]))),
