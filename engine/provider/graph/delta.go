@@ -34,6 +34,7 @@ func (l *looker) messages(id string, f *folder) error {
 		return nil
 	}
 	quiet := !f.Within && f.Link != "" // an answer without messages leaves the link good
+	resumed := f.Within                // the round began at an earlier look: what changed since then is in the next one
 	for {
 		r := request{method: http.MethodGet, path: deltaPath(theirs), rawQuery: f.Link, pageSize: provider.MostChanges / 2, missing: provider.ErrFolderNotFound}
 		if f.Link == "" {
@@ -73,7 +74,12 @@ func (l *looker) messages(id string, f *folder) error {
 		}
 		if !f.Within {
 			f.First, f.Since = false, 0
-			return nil
+			if !resumed || l.full() {
+				l.out.More = l.out.More || resumed
+				return nil
+			}
+			resumed = false
+			continue
 		}
 		if l.full() {
 			return nil
