@@ -46,7 +46,7 @@ func TestJourney(t *testing.T) {
 	}{
 		{"support signs in", j.supportSignsIn}, {"a webhook", j.supportCreatesWebhook}, {"a partial consent", j.ownerConnects}, {"support sees the grant", j.supportSeesGrant},
 		{"the program reads", j.programReads}, {"a password mailbox", j.ownerConnectsIMAP}, {"the secret is rotated", j.supportRotatesSecret}, {"the program's own consent", j.programConnects}, {"the receiver switches", j.receiverSwitches},
-		{"revoke", j.supportRevokes}, {"delete", j.supportDeletes}, {"the customer", j.customerLooks}, {"the reviewer", j.reviewerLooks}, {"the owner", j.ownerLooks}, {"every page", j.ownerTours},
+		{"revoke", j.supportRevokes}, {"delete", j.supportDeletes}, {"the customer", j.customerLooks}, {"the reviewer", j.reviewerLooks}, {"the owner", j.ownerLooks}, {"an evidence pack", j.ownerTakesPack}, {"every page", j.ownerTours},
 		{"what was written", j.nothingLeaked},
 	} {
 		begun := time.Now()
