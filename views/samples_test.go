@@ -179,9 +179,9 @@ func capabilities() []ui.OptionView {
 
 func deliveries() []pages.DeliveryRow {
 	return []pages.DeliveryRow{
-		{Event: grantID, URL: "/deliveries/1", Trigger: "grant.updated", State: "delivered", Attempts: 1, Status: 200, Latency: "84 ms", At: ago(4 * time.Minute)},
-		{Event: "019a7f3c-52b1-7c44-9d2e-6b0f1a8300ff", URL: "/deliveries/2", Trigger: "grant.expired", State: "retrying", Attempts: 3, Latency: "15 s", At: ago(2 * time.Hour), Next: now.Add(26 * time.Minute)},
-		{Event: "019a7f3c-52b1-7c44-9d2e-6b0f1a83a1b2", URL: "/deliveries/3", Trigger: "grant.created", State: "gave_up", Attempts: 8, Status: 500, Latency: "1.2 s", At: ago(4 * day)},
+		{Event: grantID, URL: "/deliveries/1", Trigger: "grant.updated", State: "delivered", Attempts: 1, Status: 200, At: ago(4 * time.Minute)},
+		{Event: "019a7f3c-52b1-7c44-9d2e-6b0f1a8300ff", URL: "/deliveries/2", Trigger: "grant.expired", State: "retrying", Attempts: 3, At: ago(2 * time.Hour), Next: now.Add(26 * time.Minute)},
+		{Event: "019a7f3c-52b1-7c44-9d2e-6b0f1a83a1b2", URL: "/deliveries/3", Trigger: "grant.created", State: "gave_up", Attempts: 8, Status: 500, At: ago(4 * day)},
 	}
 }
 

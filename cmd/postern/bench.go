@@ -34,6 +34,7 @@ func measures() []measure {
 		{"pages", "every list, the home and the security pages over a filled database, through the real server with a session", benchPages},
 		{"refresh", "100 callers of a mailbox whose access token has ended: requests for a new one", benchRefresh},
 		{"mail", "listing 20 messages over IMAP, 4 connections, Dovecot on this machine; beside the bare FETCH of the same", benchMail},
+		{"attachment", "a file of 24 MB into a draft and out again, over IMAP: the memory that each adds", benchAttachment},
 		{"receive", "the way in: events verified, logged on disk and answered; refused ones; a gzip bomb", benchReceive},
 		{"log", "the verification log's page by each filter, over the rows that --log-rows says", benchLog},
 		{"offboard", "an organisation of 10,000 mailboxes leaves: refused everywhere, every credential destroyed, the data key gone", benchOffboard},

@@ -158,7 +158,7 @@ func (p *Portal) packList(c echo.Context) error {
 		cells := []pages.CellView{{Text: what, Note: note}, {State: r.State}, {At: r.CreatedAt}, {}, {}, {}}
 		switch r.State {
 		case "ready":
-			cells[3].Code, cells[4].Text = fmt.Sprintf("%x", r.Digest), ui.Number(int(r.Size))+" B"
+			cells[3].Code, cells[4].Text = fmt.Sprintf("%x", r.Digest), ui.Number(int(r.Size))+"\u00a0B"
 			cells[5].Act = pages.ReportActView{Label: "Download", URL: "/security/packs/" + r.ID.String() + ".zip", Icon: "download"}
 		case "running", "waiting":
 			cells[1].Note = fmt.Sprintf("%d of %d parts; reload to see", r.Step, r.Steps)
