@@ -205,7 +205,7 @@ func (p *Portal) tenantNames(ctx context.Context, actor models.Actor, ids []mode
 
 // tenantChoices lists tenants for a select: the first two hundred by name.
 func (p *Portal) tenantChoices(ctx context.Context, actor models.Actor) ([]choice, error) {
-	found, err := p.Tenants.List(ctx, actor, tenants.Filter{Limit: 200})
+	found, err := p.Tenants.List(ctx, actor, tenants.Filter{Limit: 200, Names: true})
 	var out []choice
 	for _, t := range found.Tenants {
 		out = append(out, choice{t.ID.String(), t.Name})
