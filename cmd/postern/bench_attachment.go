@@ -55,7 +55,7 @@ func benchAttachment(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		answer, err := http.DefaultClient.Do(request)
+		answer, err := w.client().Do(request)
 		if err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (w *world) call(ctx context.Context, method, url string, body io.Reader, ki
 		return nil, err
 	}
 	r.Header.Set("Content-Type", kind)
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := w.client().Do(r)
 	if err != nil {
 		return nil, err
 	}

@@ -129,11 +129,10 @@ func (w *world) seedPasswords(ctx context.Context, tenant models.TenantID, n int
 
 // asks asks the API for one grant and gives the status.
 func (w *world) asks(ctx context.Context, id models.GrantID) (int, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.addr+"/v3/grants/"+id.String(), nil)
+	r, err := w.request(ctx, http.MethodGet, "http://"+w.addr+"/v3/grants/"+id.String(), nil)
 	if err != nil {
 		return 0, fmt.Errorf("make a request: %w", err)
 	}
-	r.Header.Set("Authorization", "Bearer "+w.key)
 	res, err := w.client().Do(r)
 	if err != nil {
 		return 0, fmt.Errorf("ask for a grant: %w", err)
