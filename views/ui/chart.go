@@ -119,10 +119,13 @@ func (c ChartView) rects() []chartRect {
 	return out
 }
 
+// few says that each bar has its label, which then stands beneath it.
+func (c ChartView) few() bool { return len(c.Bars) <= 5 }
+
 // labels names at most five bars, evenly apart, the first and the last among them.
 func (c ChartView) labels() []string {
 	n := len(c.Bars)
-	if n <= 5 {
+	if c.few() {
 		out := make([]string, 0, n)
 		for _, b := range c.Bars {
 			out = append(out, b.Label)
